@@ -1,0 +1,44 @@
+/*
+ * A session: one timeline of tokens with its KV cache and scratch memory, over a borrowed model, kernel set and pool. All
+ * memory is taken when it is created; evaluating allocates nothing.
+ */
+#ifndef QB_ENGINE_SESSION_H
+#define QB_ENGINE_SESSION_H
+
+#include "engine/model.h"
+
+struct qb_session_options {
+    const struct qb_kernel_set *set;
+    struct qb_pool *pool;       /* for batches of more than 1 token, and for single tokens if pool_gen is NULL */
+    struct qb_pool *pool_gen;   /* optional: another thread count for single tokens */
+    int64_t n_ctx;              /* positions; rounded up to a multiple of 256 as llama-bench does */
+    int n_batch, n_ubatch;      /* as llama-bench: 2048, 512; clipped to n_ctx, ubatch to batch */
+    enum qb_kv_type type_k, type_v;
+};
+
+struct qb_session;
+/* Bytes that a session will take: KV cache and scratch, before anything is allocated. */
+uint64_t qb_session_bytes(const struct qb_model *m, const struct qb_session_options *o);
+enum qb_status qb_session_create(struct qb_session **out, const struct qb_model *m,
+                                 const struct qb_session_options *o, struct qb_err *err);
+void qb_session_free(struct qb_session *s);
+
+void qb_session_clear(struct qb_session *s); /* position 0; the cache content is left */
+int64_t qb_session_pos(const struct qb_session *s);
+/* Go back to an earlier position (keys after it are forgotten). */
+void qb_session_rewind(struct qb_session *s, int64_t pos);
+
+/* Which positions of a batch get logits. */
+enum qb_logits { QB_LOGITS_NONE, QB_LOGITS_LAST, QB_LOGITS_ALL };
+/*
+ * Evaluate n tokens at the current position: cut into micro-batches of n_ubatch. n may exceed n_batch.
+ * @param logits  which logits; ALL writes [n][n_vocab], LAST [n_vocab] into `out`
+ * @param out     NULL with NONE; with LAST it may be NULL: then logits are computed into the session's own buffer
+ * Errors: QB_ERR_USAGE for an id outside the vocabulary or more tokens than the context holds; nothing is changed then.
+ */
+enum qb_status qb_session_eval(struct qb_session *s, const int32_t *tokens, int64_t n, enum qb_logits logits, float *out,
+                               struct qb_err *err);
+/* Logits of the last token of the last eval with LAST or ALL (n_vocab floats, valid until the next eval). */
+const float *qb_session_logits(const struct qb_session *s);
+
+#endif

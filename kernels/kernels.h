@@ -1,0 +1,155 @@
+/*
+ * Kernel signatures, the registry and the kernel set.
+ *
+ * Every kernel variant in the binary is one row of kernels.def: listed by `qbench kernels list`, checked against the
+ * oracle by kernel_check, chosen by qb_kernel_set_select under an ISA limit and then called through an immutable
+ * struct qb_kernel_set. There are no globals: two sets can be timed in one process.
+ *
+ * Contract of all kernels: no allocation, no failure, no state, deterministic; inputs and outputs do not overlap
+ * unless said; pointers into activations and panels are 64-byte aligned at their start, weights have any alignment; nothing
+ * outside the stated ranges is read or written.
+ */
+#ifndef QB_KERNELS_KERNELS_H
+#define QB_KERNELS_KERNELS_H
+
+#include "kernels/act.h"
+#include "kernels/cpu.h"
+#include "kernels/format.h"
+#include "kernels/layout.h"
+#include "kernels/vector.h"
+
+/* A weight matrix: y = W x, n_rows = outputs, n_cols = inputs (the contiguous direction). Borrowed view. */
+struct qb_matrix {
+    const struct qb_format *format;
+    enum qb_layout_id layout;
+    int64_t n_rows, n_cols;
+    const uint8_t *data; /* n_rows * row bytes */
+};
+static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
+{
+    return qb_format_bytes(m->format, m->n_cols);
+}
+
+/*
+ * A panel: QB_PANEL_ROWS rows x n_k weights decoded for the tile kernels, all arrays 64-byte aligned.
+ *   code       u8   [n_k / 4][32][4]       codes, unsigned (qb_codes)
+ *   scale      f32  [n_k / sub][32]
+ *   min_f32    f32  [n_k / 32][32]         QB_MIN_F32
+ *   min_pair   i16  [n_k / 64][32][2]      QB_MIN_I16: minima of two neighbouring 32s
+ *   min_scale  f32  [n_k / 256][32]        QB_MIN_I16
+ *   f32        f32  [n_k][32]              float formats under QB_ACT_F32
+ *   bf16       u16  [n_k / 2][32][2]       BF16 under QB_ACT_BF16
+ * Rows past the end of the matrix hold copies of its last row (their results are thrown away).
+ */
+#define QB_PANEL_ROWS 32
+#define QB_PANEL_K 512 /* most weights of a row in one panel; a multiple of 256 */
+struct qb_panel {
+    uint8_t *code;
+    float *scale, *min_f32, *min_scale;
+    int16_t *min_pair;
+    float *f32;
+    uint16_t *bf16;
+    int offset_shift;
+};
+size_t qb_panel_bytes(void);                             /* storage for any format at QB_PANEL_K */
+void qb_panel_init(struct qb_panel *p, void *storage); /* 64-byte aligned */
+
+/* Which tile kernel a panel needs. WIDE: codes over 127 (Q8_0, IQ4): AVX2 must not pair them in 16 bits. */
+enum qb_tile_class {
+    QB_TILE_S32_A32,      /* scale per 32, activations Q8_32:  Q4_0 Q5_0 */
+    QB_TILE_S32_A32_WIDE, /* Q8_0 IQ4_NL */
+    QB_TILE_M32_A32,      /* float minimum:                    Q4_1 Q5_1 */
+    QB_TILE_S32_A256_WIDE, /* scale per 32, activations Q8_256: IQ4_XS */
+    QB_TILE_M32_A256,     /* integer minimum:                  Q4_K Q5_K */
+    QB_TILE_S16_A256,     /* scale per 16:                     Q6_K */
+    QB_TILE_F32,
+    QB_TILE_BF16,
+    QB_TILE_CLASS_COUNT
+};
+const char *qb_tile_class_name(enum qb_tile_class c); /* "s32_a32", ... */
+
+/*
+ * Decode rows [row0, row0 + n_rows) (1 <= n_rows <= 32, row0 a multiple of 32), k in [k0, k0 + n_k) (multiples of the block
+ * size; of 32 for float formats where n_cols allows, the tail may be shorter) into a panel. Exact class: all ISAs write equal bytes.
+ */
+typedef void qb_decode_panel_fn(const struct qb_matrix *m, int64_t row0, int n_rows, int64_t k0, int64_t n_k,
+                                struct qb_panel *p);
+/*
+ * Multiply a panel (32 rows, slice [k0, k0 + n_k)) with tile `tile` of the activations:
+ *   out[c * ldo + r] (+)= sum over the slice, c = column in the tile (0..width-1), r = 0..31.
+ * `init` (32 floats or NULL = 0) is the start value when !accumulate; with accumulate the sum is added to out. Float class.
+ */
+typedef void qb_tile_fn(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,
+                        const float *init, bool accumulate, float *out, size_t ldo);
+/*
+ * Fused product for 1..QB_GEMV_MAX_COLS columns (all in one tile) and rows [row0, row0 + n_rows), row0 a multiple of 16:
+ *   out[c * ldo + r] (+)= bias[r] + sum over k, r = the row in the matrix.
+ * bias may be NULL = 0. Float class.
+ */
+typedef void qb_gemv_fn(const struct qb_matrix *m, int64_t row0, int64_t n_rows, const struct qb_act *a,
+                        const float *bias, bool accumulate, float *out, size_t ldo);
+/* Quantize (or copy) columns [c0, c1) of the batch: column c is the n_k floats at x + c * ldx. Exact class. */
+typedef void qb_act_fn(const float *x, size_t ldx, int c0, int c1, struct qb_act *a);
+
+enum qb_op {
+#define QB_OP(id, name) QB_OP_##id,
+#include "kernels/ops.def"
+#undef QB_OP
+    QB_OP_COUNT
+};
+
+/* One row of kernels.def. */
+struct qb_kernel {
+    enum qb_op op;
+    int key;  /* see ops.def */
+    int key2; /* see ops.def */
+    enum qb_isa isa;
+    int max_cols; /* TILE: widest tile it takes; else 0 */
+    const char *name; /* the symbol without "qb_" */
+    void (*fn)(void);
+};
+const struct qb_kernel *qb_kernels(size_t *n);
+const char *qb_op_name(enum qb_op op);
+/* The key(s) in words: "Q4_K r16", "s32_a256", "f16 f16", "-". */
+void qb_kernel_key_text(const struct qb_kernel *k, char *out, size_t size);
+
+/*
+ * The chosen kernels; immutable once selected, shared by const pointer. After a successful select no entry is NULL
+ * but decode_panel and gemv of a (format, layout) that does not exist.
+ */
+struct qb_kernel_set {
+    enum qb_isa isa; /* the limit it was selected under, resolved */
+    int tile_cols;   /* activation tile width that all its tile kernels take */
+    bool bf16;       /* BF16 weights are multiplied as bf16 */
+    bool reference;  /* the reference path: weights decoded to f32, f32 throughout; no gemv */
+    qb_decode_panel_fn *decode_panel[QB_FORMAT_COUNT][QB_LAYOUT_COUNT];
+    qb_gemv_fn *gemv[QB_FORMAT_COUNT][QB_LAYOUT_COUNT];
+    qb_tile_fn *tile[QB_TILE_CLASS_COUNT];
+    qb_act_fn *act[QB_ACT_KIND_COUNT];
+    qb_rms_norm_fn *rms_norm;
+    qb_silu_mul_fn *silu_mul;
+    qb_rope_fn *rope_norm, *rope_neox;
+    qb_kv_store_fn *k_store[QB_KV_TYPE_COUNT], *v_store[QB_KV_TYPE_COUNT];
+    qb_attention_fn *attention[QB_KV_TYPE_COUNT][QB_KV_TYPE_COUNT];
+};
+
+/*
+ * Choose for every op and key the kernel of the highest ISA level that is <= limit and supported by the CPU.
+ * @param limit  QB_ISA_AUTO = the best of this CPU; a level that the CPU lacks fails with QB_ERR_UNSUPPORTED
+ */
+enum qb_status qb_kernel_set_select(struct qb_kernel_set *set, enum qb_isa limit, struct qb_err *err);
+/* As select, then every product goes through weights decoded to f32 and the f32 tile kernel. */
+enum qb_status qb_kernel_set_select_reference(struct qb_kernel_set *set, enum qb_isa limit, struct qb_err *err);
+/* The registry row behind a slot of the set (for reports and `kernels list`), NULL when the slot is empty. */
+const struct qb_kernel *qb_kernel_set_row(const struct qb_kernel_set *set, enum qb_op op, int key, int key2);
+/* The layout that is fastest for a format under this set (what @auto means), given the row count. */
+enum qb_layout_id qb_kernel_set_auto_layout(const struct qb_kernel_set *set, const struct qb_format *f,
+                                            int64_t n_rows);
+/* The activation kind and the tile class that products with this format take under this set. */
+enum qb_act_kind qb_kernel_set_act(const struct qb_kernel_set *set, const struct qb_format *f);
+enum qb_tile_class qb_kernel_set_tile_class(const struct qb_kernel_set *set, const struct qb_format *f);
+
+/* One row of a matrix in any layout as f32 (embedding lookup, tests): exact. */
+void qb_matrix_decode_row(const struct qb_matrix *m, int64_t row, float *out);
+
+#endif

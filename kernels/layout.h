@@ -1,0 +1,55 @@
+/*
+ * Layouts: plain and row-interleaved. A layout is a permutation (4x4, 4x8, 8x8 of Q4_0 also flip the top bit of each
+ * nibble); no bit of a weight changes and the size stays the same.
+ */
+#ifndef QB_KERNELS_LAYOUT_H
+#define QB_KERNELS_LAYOUT_H
+
+#include "kernels/format.h"
+
+enum qb_layout_id {
+#define QB_LAYOUT(id, ...) QB_LAYOUT_##id,
+#include "kernels/layouts.def"
+#undef QB_LAYOUT
+    QB_LAYOUT_COUNT,
+    QB_LAYOUT_AUTO /* the fastest of the kernel set: resolved before anything is packed */
+};
+
+struct qb_layout {
+    enum qb_layout_id id;
+    const char *name;
+    int rows;  /* rows interleaved; 1 for plain */
+    int chunk; /* bytes of one row at a time */
+};
+
+const struct qb_layout *qb_layout_get(enum qb_layout_id id);
+/* "plain", "4x4", ..., "r16", "auto"; false when unknown. */
+bool qb_layout_parse(const char *name, enum qb_layout_id *out);
+const char *qb_layout_name(enum qb_layout_id id);
+/* Format and layout of a GGUF type id, the historical interleaved ids included; false when unknown. */
+bool qb_layout_from_gguf_id(int gguf_id, enum qb_format_id *format, enum qb_layout_id *layout);
+
+/* Can a matrix of this format and row count lie in this layout? */
+bool qb_layout_fits(enum qb_layout_id layout, const struct qb_format *f, int64_t n_rows);
+
+/*
+ * Permute one row group (layout->rows rows of n_cols weights) from plain rows to the layout, and back.
+ * @param src/dst  group bytes = layout->rows * row bytes; no overlap
+ * @param stride   distance of the plain rows in bytes
+ */
+void qb_layout_pack(enum qb_layout_id layout, const struct qb_format *f, int64_t n_cols, const uint8_t *src,
+                    size_t stride, uint8_t *dst);
+void qb_layout_unpack(enum qb_layout_id layout, const struct qb_format *f, int64_t n_cols, const uint8_t *src,
+                      uint8_t *dst, size_t stride);
+
+/*
+ * The fields of a block in r16 order: field i is `bytes` long and interleaved in chunks of `chunk` bytes; fields lie
+ * one after the other, 16 * bytes each. So the 16 rows of byte range [o, o + chunk) of field i start at
+ * 16 * (field offset) + (o / chunk) * 16 * chunk.
+ */
+struct qb_r16_field {
+    int bytes, chunk;
+};
+const struct qb_r16_field *qb_r16_fields(const struct qb_format *f, int *n);
+
+#endif
