@@ -1,6 +1,7 @@
 /*
- * A growable byte string with a cap. Invariants: data is always NUL-terminated (also when empty), len excludes
- * the NUL. A failed append leaves the buffer as it was and sets `failed`, which sticks: write many, test once.
+ * A growable byte string with a cap. Invariants: data is always NUL-terminated (also when empty), len
+ * excludes the NUL. A failed append leaves the buffer as it was and sets `failed`, which sticks: write many,
+ * test once.
  */
 #ifndef QB_BASE_BUF_H
 #define QB_BASE_BUF_H

@@ -44,7 +44,8 @@ static inline uint16_t qb_f32_to_f16(float f)
         return (uint16_t)(sign | 0x7e00u | ((u >> 13) & 0x3ffu));
     if (u >= 0x477ff000u) /* rounds to 65536 or more */
         return (uint16_t)(sign | 0x7c00u);
-    if (u < 0x38800000u) { /* subnormal or zero: adding 0.5 aligns the mantissa so that the FPU rounds for us */
+    if (u <
+        0x38800000u) { /* subnormal or zero: adding 0.5 aligns the mantissa so that the FPU rounds for us */
         float t = qb_f32_from_bits(u) + 0.5f;
         return (uint16_t)(sign | (qb_f32_bits(t) - 0x3f000000u));
     }

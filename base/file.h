@@ -12,16 +12,18 @@ struct qb_mapping {
     size_t size;
 };
 
-/* Map a regular file. Directories, devices, absent and unreadable files fail with a message that names path. */
+/* Map a regular file. Directories, devices, absent and unreadable files fail with a message that names path.
+ */
 enum qb_status qb_mapping_open(struct qb_mapping *m, const char *path, struct qb_err *err);
 void qb_mapping_close(struct qb_mapping *m);
-/* Tell the kernel that [offset, offset + size) will not be read again (drops the pages of a repacked tensor). */
+/* Tell the kernel that [offset, offset + size) will not be read again (drops the pages of a repacked tensor).
+ */
 void qb_mapping_drop(const struct qb_mapping *m, size_t offset, size_t size);
 
 /*
  * Write a file so that it appears complete or not at all: a temporary name in the same folder, fsync, rename.
- * `qb_atomic_commit` publishes; `qb_atomic_abort` removes the temporary. Both end the writer. Write errors (full
- * disk) stick in the FILE and are reported by commit, which then removes the temporary.
+ * `qb_atomic_commit` publishes; `qb_atomic_abort` removes the temporary. Both end the writer. Write errors
+ * (full disk) stick in the FILE and are reported by commit, which then removes the temporary.
  */
 struct qb_atomic {
     FILE *file;

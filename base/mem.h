@@ -33,7 +33,8 @@ struct qb_block {
     size_t bytes;  /* asked for */
     size_t mapped; /* mapped */
 };
-enum qb_status qb_block_init(struct qb_block *b, size_t bytes, bool huge, const char *what, struct qb_err *err);
+enum qb_status qb_block_init(struct qb_block *b, size_t bytes, bool huge, const char *what,
+                             struct qb_err *err);
 void qb_block_release(struct qb_block *b); /* accepts a zeroed block */
 
 /* Bytes that the process may still take: the smaller of MemAvailable and what the cgroup leaves. */

@@ -1,5 +1,6 @@
 /*
- * Seeded random numbers: xoshiro256** (Blackman and Vigna, 2018), seeded by splitmix64. Same sequence everywhere.
+ * Seeded random numbers: xoshiro256** (Blackman and Vigna, 2018), seeded by splitmix64. Same sequence
+ * everywhere.
  */
 #ifndef QB_BASE_RNG_H
 #define QB_BASE_RNG_H
