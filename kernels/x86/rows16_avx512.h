@@ -1,0 +1,209 @@
+/*
+ * Reading 16 rows of a matrix in any layout: what a layout is to the AVX512 kernels.
+ *
+ * A format's decoder asks for "bytes o .. o + 15 of the block, 16 rows" and gets four vectors; vector i holds
+ * [16 rows][4 bytes], the bytes o + 4i .. o + 4i + 3. The source kind is a compile-time constant, so each
+ * kernel has exactly the loads and shuffles of its layout. Included by the *_avx512vnni.c files only.
+ */
+#ifndef QB_KERNELS_ROWS16_AVX512_H
+#define QB_KERNELS_ROWS16_AVX512_H
+
+#include <immintrin.h>
+
+#include "base/f16.h"
+#include "kernels/kernels.h"
+
+#define QB_INLINE static inline __attribute__((always_inline))
+#define QB_UNROLL _Pragma("GCC unroll 16")
+
+enum rows16_kind {
+    ROWS16_STRIDED, /* plain, 16 full rows at a fixed stride */
+    ROWS16_TABLE,   /* plain, one pointer a row: the end of a matrix, where the last row repeats */
+    ROWS16_R16,
+    ROWS16_4X4,
+    ROWS16_4X8,
+    ROWS16_8X8,
+};
+
+/* Position in 16 rows: the current block of each. */
+struct rows16 {
+    const uint8_t *p[4];    /* STRIDED, R16: p[0]; 8x8: two groups; 4x4, 4x8: four groups */
+    size_t stride;          /* STRIDED: bytes from row to row */
+    const uint8_t *row[16]; /* TABLE */
+};
+
+/* First block of 16 rows from row0 at weight k0. Groups and rows past the end repeat the last one. */
+QB_INLINE void rows16_init(struct rows16 *s, const struct qb_matrix *m, int64_t row0, int64_t k0,
+                           enum rows16_kind kind)
+{
+    size_t row_bytes = qb_matrix_row_bytes(m), skip = qb_format_bytes(m->format, k0);
+    int64_t last = m->n_rows - 1;
+    if (kind == ROWS16_TABLE) {
+        for (int i = 0; i < 16; i++)
+            s->row[i] = m->data + (size_t)(row0 + i < last ? row0 + i : last) * row_bytes + skip;
+        return;
+    }
+    s->stride = row_bytes;
+    int rows = kind == ROWS16_8X8                         ? 8
+               : kind == ROWS16_4X4 || kind == ROWS16_4X8 ? 4
+               : kind == ROWS16_R16                       ? 16
+                                                          : 1;
+    for (int i = 0; i < (rows == 1 ? 1 : 16 / rows); i++) {
+        int64_t g = row0 / rows + i, g_last = last / rows;
+        s->p[i] =
+            m->data + (size_t)(g < g_last ? g : g_last) * (size_t)rows * row_bytes + skip * (size_t)rows;
+    }
+}
+
+QB_INLINE void rows16_next(struct rows16 *s, int block_bytes, enum rows16_kind kind)
+{
+    switch (kind) {
+    case ROWS16_STRIDED:
+        s->p[0] += block_bytes;
+        break;
+    case ROWS16_TABLE:
+        QB_UNROLL
+        for (int i = 0; i < 16; i++)
+            s->row[i] += block_bytes;
+        break;
+    case ROWS16_R16:
+        s->p[0] += 16 * block_bytes;
+        break;
+    case ROWS16_8X8:
+        s->p[0] += 8 * block_bytes;
+        s->p[1] += 8 * block_bytes;
+        break;
+    case ROWS16_4X4:
+    case ROWS16_4X8:
+        QB_UNROLL
+        for (int i = 0; i < 4; i++)
+            s->p[i] += 4 * block_bytes;
+        break;
+    }
+}
+
+QB_INLINE const uint8_t *rows16_row(const struct rows16 *s, int i, enum rows16_kind kind)
+{
+    return kind == ROWS16_TABLE ? s->row[i] : s->p[0] + (size_t)i * s->stride;
+}
+
+/* 16 bytes at offset o of plain rows i, i + 4, i + 8, i + 12. */
+QB_INLINE __m512i rows16_gather4(const struct rows16 *s, int i, int o, enum rows16_kind kind)
+{
+    __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const void *)(rows16_row(s, i, kind) + o)));
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(rows16_row(s, i + 4, kind) + o)), 1);
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(rows16_row(s, i + 8, kind) + o)), 2);
+    return _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(rows16_row(s, i + 12, kind) + o)), 3);
+}
+
+/* Plain rows: 16 loads, then 4x4 transposes of dwords inside the lanes. */
+QB_INLINE void rows16_load_plain(const struct rows16 *s, int o, enum rows16_kind kind, __m512i v[4])
+{
+    __m512i a = rows16_gather4(s, 0, o, kind), b = rows16_gather4(s, 1, o, kind);
+    __m512i c = rows16_gather4(s, 2, o, kind), d = rows16_gather4(s, 3, o, kind);
+    __m512i ab_lo = _mm512_unpacklo_epi32(a, b), ab_hi = _mm512_unpackhi_epi32(a, b);
+    __m512i cd_lo = _mm512_unpacklo_epi32(c, d), cd_hi = _mm512_unpackhi_epi32(c, d);
+    v[0] = _mm512_unpacklo_epi64(ab_lo, cd_lo);
+    v[1] = _mm512_unpackhi_epi64(ab_lo, cd_lo);
+    v[2] = _mm512_unpacklo_epi64(ab_hi, cd_hi);
+    v[3] = _mm512_unpackhi_epi64(ab_hi, cd_hi);
+}
+
+/* The historical interleaves: 16 quants bytes of a 32-block behind the f16 scales of the group. */
+QB_INLINE void rows16_load_8x8(const struct rows16 *s, __m512i v[4])
+{
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    QB_UNROLL
+    for (int i = 0; i < 2; i++) {
+        __m512i a = _mm512_loadu_si512(s->p[0] + 16 + 64 * i), b = _mm512_loadu_si512(s->p[1] + 16 + 64 * i);
+        v[2 * i] = _mm512_permutex2var_epi32(a, even, b);
+        v[2 * i + 1] = _mm512_permutex2var_epi32(a, odd, b);
+    }
+}
+
+QB_INLINE void rows16_load_4x4(const struct rows16 *s, __m512i v[4])
+{
+    __m512i a = _mm512_loadu_si512(s->p[0] + 8), b = _mm512_loadu_si512(s->p[1] + 8);
+    __m512i c = _mm512_loadu_si512(s->p[2] + 8), d = _mm512_loadu_si512(s->p[3] + 8);
+    __m512i ab0 = _mm512_shuffle_i32x4(a, b, 0x44), cd0 = _mm512_shuffle_i32x4(c, d, 0x44);
+    __m512i ab1 = _mm512_shuffle_i32x4(a, b, 0xee), cd1 = _mm512_shuffle_i32x4(c, d, 0xee);
+    v[0] = _mm512_shuffle_i32x4(ab0, cd0, 0x88);
+    v[1] = _mm512_shuffle_i32x4(ab0, cd0, 0xdd);
+    v[2] = _mm512_shuffle_i32x4(ab1, cd1, 0x88);
+    v[3] = _mm512_shuffle_i32x4(ab1, cd1, 0xdd);
+}
+
+QB_INLINE void rows16_load_4x8(const struct rows16 *s, __m512i v[4])
+{
+    const __m512i lo = _mm512_setr_epi32(0, 2, 4, 6, 16, 18, 20, 22, 1, 3, 5, 7, 17, 19, 21, 23);
+    const __m512i hi = _mm512_add_epi32(lo, _mm512_set1_epi32(8));
+    __m512i a = _mm512_loadu_si512(s->p[0] + 8), b = _mm512_loadu_si512(s->p[1] + 8);
+    __m512i c = _mm512_loadu_si512(s->p[2] + 8), d = _mm512_loadu_si512(s->p[3] + 8);
+    __m512i ab0 = _mm512_permutex2var_epi32(a, lo, b), cd0 = _mm512_permutex2var_epi32(c, lo, d);
+    __m512i ab1 = _mm512_permutex2var_epi32(a, hi, b), cd1 = _mm512_permutex2var_epi32(c, hi, d);
+    v[0] = _mm512_shuffle_i64x2(ab0, cd0, 0x44);
+    v[1] = _mm512_shuffle_i64x2(ab0, cd0, 0xee);
+    v[2] = _mm512_shuffle_i64x2(ab1, cd1, 0x44);
+    v[3] = _mm512_shuffle_i64x2(ab1, cd1, 0xee);
+}
+
+/* Bytes o .. o + 15 of the block. In the historical layouts o is the start of the quants. */
+QB_INLINE void rows16_load(const struct rows16 *s, int o, enum rows16_kind kind, __m512i v[4])
+{
+    switch (kind) {
+    case ROWS16_STRIDED:
+    case ROWS16_TABLE:
+        rows16_load_plain(s, o, kind, v);
+        break;
+    case ROWS16_R16:
+        QB_UNROLL
+        for (int i = 0; i < 4; i++)
+            v[i] = _mm512_loadu_si512(s->p[0] + 16 * o + 64 * i);
+        break;
+    case ROWS16_4X4:
+        rows16_load_4x4(s, v);
+        break;
+    case ROWS16_4X8:
+        rows16_load_4x8(s, v);
+        break;
+    case ROWS16_8X8:
+        rows16_load_8x8(s, v);
+        break;
+    }
+}
+
+/* The f16 in the low half of every dword, as floats. */
+QB_INLINE __m512 rows16_f16_low(__m512i dwords)
+{
+    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(dwords));
+}
+
+/* The f16 at offset o of the block, a 2-byte field of its own; plain rows read the 16 bytes from `safe` on
+ * (inside the block). */
+QB_INLINE __m512 rows16_scale(const struct rows16 *s, int o, int safe, enum rows16_kind kind)
+{
+    __m512i v[4];
+    switch (kind) {
+    case ROWS16_STRIDED:
+    case ROWS16_TABLE:
+        rows16_load_plain(s, safe, kind, v);
+        return rows16_f16_low(_mm512_srli_epi32(v[(o - safe) / 4], (o - safe) % 4 * 8));
+    case ROWS16_R16:
+        return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(s->p[0] + 16 * o)));
+    case ROWS16_8X8:
+        return _mm512_cvtph_ps(
+            _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const void *)s->p[0])),
+                                    _mm_loadu_si128((const void *)s->p[1]), 1));
+    case ROWS16_4X4:
+    case ROWS16_4X8:
+        break;
+    }
+    __m128i ab =
+        _mm_unpacklo_epi64(_mm_loadl_epi64((const void *)s->p[0]), _mm_loadl_epi64((const void *)s->p[1]));
+    __m128i cd =
+        _mm_unpacklo_epi64(_mm_loadl_epi64((const void *)s->p[2]), _mm_loadl_epi64((const void *)s->p[3]));
+    return _mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(ab), cd, 1));
+}
+
+#endif

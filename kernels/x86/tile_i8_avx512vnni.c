@@ -1,0 +1,219 @@
+/*
+ * Integer tile kernels for AVX512-VNNI: 32 panel rows (two vectors of 16) x up to 7 activation columns.
+ *
+ * Registers: 14 integer and 14 float accumulators, two code vectors, one broadcast. Every k step is two loads
+ * of codes, one 4-byte broadcast and two vpdpbusd a column. The integer accumulators start at the offset
+ * term, so signed weights cost nothing inside; a fold (convert, FMA with the sub-block's scale) follows every
+ * 32 or 16 weights. Activations with a scale per 256 fold into floats without it and meet it once per 256, on
+ * the way to `out`.
+ */
+#include <immintrin.h>
+
+#include "kernels/kernels.h"
+
+#define TILE_COLS 7
+#define INLINE    static inline __attribute__((always_inline))
+#define UNROLL    _Pragma("GCC unroll 16")
+
+/* What one instance is specialized on; all constants after inlining. */
+struct tile_shape {
+    int cols;  /* 1..TILE_COLS */
+    int sub;   /* weights per fold: 16 or 32 */
+    int act;   /* activations per scale: 32 or 256 */
+    int shift; /* of the code offset, or QB_OFFSET_NONE */
+    enum qb_min_kind min;
+};
+
+/* The activations of a tile, from k0 on. */
+struct tile_act {
+    const int8_t *q;
+    const float *scale, *fsum;
+    const int32_t *nsum;
+    const int16_t *npair;
+};
+
+INLINE struct tile_act tile_act_at(const struct qb_act *a, int tile, int64_t k0, struct tile_shape s)
+{
+    int w;
+    int64_t c0 = qb_act_tile(a, tile, &w);
+    const int32_t *nsum = s.sub == 16 ? a->nsum16 : a->nsum32;
+    return (struct tile_act){
+        .q = a->q + c0 * a->n_k + k0 * w,
+        .scale = a->scale + c0 * (a->n_k / s.act) + k0 / s.act * w,
+        .nsum = nsum + c0 * (a->n_k / s.sub) + k0 / s.sub * w,
+        .fsum = a->fsum + c0 * (a->n_k / 32) + k0 / 32 * w,
+        .npair = a->npair + c0 * (a->n_k / 32) + k0 / 32 * w,
+    };
+}
+
+/* Integer accumulators of all columns over sub-block b of the panel, starting at the offset term. */
+INLINE void tile_dot(const uint8_t *code, const struct tile_act *a, int64_t b, struct tile_shape s,
+                     __m512i *i0, __m512i *i1)
+{
+    const uint8_t *w = code + b * s.sub * QB_PANEL_ROWS;
+    const int8_t *q = a->q + b * s.sub * s.cols;
+    UNROLL
+    for (int c = 0; c < s.cols; c++) {
+        i0[c] = _mm512_setzero_si512();
+        if (s.shift != QB_OFFSET_NONE)
+            i0[c] = _mm512_slli_epi32(_mm512_set1_epi32(a->nsum[b * s.cols + c]), s.shift);
+        i1[c] = i0[c];
+    }
+    UNROLL
+    for (int k = 0; k < s.sub / 4; k++) {
+        __m512i w0 = _mm512_load_si512(w + k * 128);
+        __m512i w1 = _mm512_load_si512(w + k * 128 + 64);
+        UNROLL
+        for (int c = 0; c < s.cols; c++) {
+            __m512i x = _mm512_set1_epi32(*(const int32_t *)(q + (k * s.cols + c) * 4));
+            i0[c] = _mm512_dpbusd_epi32(i0[c], w0, x);
+            i1[c] = _mm512_dpbusd_epi32(i1[c], w1, x);
+        }
+    }
+}
+
+/* f += scale (x activation scale) * dot, over sub-block b. */
+INLINE void tile_fold(const struct qb_panel *p, const struct tile_act *a, int64_t b, struct tile_shape s,
+                      __m512i *i0, __m512i *i1, __m512 *f0, __m512 *f1)
+{
+    __m512 s0 = _mm512_load_ps(p->scale + b * QB_PANEL_ROWS);
+    __m512 s1 = _mm512_load_ps(p->scale + b * QB_PANEL_ROWS + 16);
+    UNROLL
+    for (int c = 0; c < s.cols; c++) {
+        __m512 t0 = s0, t1 = s1;
+        if (s.act == 32) {
+            __m512 x = _mm512_set1_ps(a->scale[b * s.cols + c]);
+            t0 = _mm512_mul_ps(s0, x);
+            t1 = _mm512_mul_ps(s1, x);
+        }
+        f0[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(i0[c]), t0, f0[c]);
+        f1[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(i1[c]), t1, f1[c]);
+    }
+    if (s.min != QB_MIN_F32)
+        return;
+    __m512 m0 = _mm512_load_ps(p->min_f32 + b * QB_PANEL_ROWS);
+    __m512 m1 = _mm512_load_ps(p->min_f32 + b * QB_PANEL_ROWS + 16);
+    UNROLL
+    for (int c = 0; c < s.cols; c++) {
+        __m512 x = _mm512_set1_ps(a->fsum[b * s.cols + c]);
+        f0[c] = _mm512_fmadd_ps(m0, x, f0[c]);
+        f1[c] = _mm512_fmadd_ps(m1, x, f1[c]);
+    }
+}
+
+/* f += min_scale * (minima . negated sums) over the 256 weights of block B: int16 pairs, four vpdpwssd a
+ * vector. */
+INLINE void tile_min_i16(const struct qb_panel *p, const struct tile_act *a, int64_t B, struct tile_shape s,
+                         __m512 *f0, __m512 *f1)
+{
+    const int16_t *m = p->min_pair + B * 4 * QB_PANEL_ROWS * 2;
+    const int16_t *n = a->npair + B * 4 * s.cols * 2;
+    __m512 ms0 = _mm512_load_ps(p->min_scale + B * QB_PANEL_ROWS);
+    __m512 ms1 = _mm512_load_ps(p->min_scale + B * QB_PANEL_ROWS + 16);
+    __m512i m0[4], m1[4];
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        m0[i] = _mm512_load_si512(m + i * QB_PANEL_ROWS * 2);
+        m1[i] = _mm512_load_si512(m + i * QB_PANEL_ROWS * 2 + 32);
+    }
+    UNROLL
+    for (int c = 0; c < s.cols; c++) {
+        __m512i t0 = _mm512_setzero_si512(), t1 = t0;
+        UNROLL
+        for (int i = 0; i < 4; i++) {
+            __m512i x = _mm512_set1_epi32(*(const int32_t *)(n + (i * s.cols + c) * 2));
+            t0 = _mm512_dpwssd_epi32(t0, m0[i], x);
+            t1 = _mm512_dpwssd_epi32(t1, m1[i], x);
+        }
+        f0[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(t0), ms0, f0[c]);
+        f1[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(t1), ms1, f1[c]);
+    }
+}
+
+/* out (+)= f, scaled per column when x is given. */
+INLINE void tile_store(struct tile_shape s, const __m512 *f0, const __m512 *f1, const float *x,
+                       const float *init, bool accumulate, float *out, size_t ldo)
+{
+    UNROLL
+    for (int c = 0; c < s.cols; c++) {
+        float *o = out + (size_t)c * ldo;
+        const float *from = accumulate ? o : init;
+        __m512 c0 = _mm512_setzero_ps(), c1 = c0;
+        if (from) {
+            c0 = _mm512_loadu_ps(from);
+            c1 = _mm512_loadu_ps(from + 16);
+        }
+        __m512 v = _mm512_set1_ps(x ? x[c] : 1.0f);
+        _mm512_storeu_ps(o, _mm512_fmadd_ps(f0[c], v, c0));
+        _mm512_storeu_ps(o + 16, _mm512_fmadd_ps(f1[c], v, c1));
+    }
+}
+
+/* One tile over the whole slice. Activations per 32: one float sum over the slice. Per 256: one store every
+ * 256. */
+INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int tile, int64_t k0, int64_t n_k,
+                     const float *init, bool accumulate, float *out, size_t ldo, struct tile_shape s)
+{
+    struct tile_act a = tile_act_at(act, tile, k0, s);
+    int64_t step = s.act == 32 ? n_k : 256;
+    for (int64_t k = 0; k < n_k; k += step) {
+        __m512 f0[TILE_COLS], f1[TILE_COLS];
+        UNROLL
+        for (int c = 0; c < s.cols; c++)
+            f0[c] = f1[c] = _mm512_setzero_ps();
+        for (int64_t b = k / s.sub; b < (k + step) / s.sub; b++) {
+            __m512i i0[TILE_COLS], i1[TILE_COLS];
+            tile_dot(p->code, &a, b, s, i0, i1);
+            tile_fold(p, &a, b, s, i0, i1, f0, f1);
+        }
+        if (s.min == QB_MIN_I16)
+            tile_min_i16(p, &a, k / 256, s, f0, f1);
+        tile_store(s, f0, f1, s.act == 32 ? NULL : a.scale + k / 256 * s.cols, init, accumulate, out, ldo);
+        accumulate = true;
+    }
+}
+
+#define TILE_CASE(N, SUB, ACT, SHIFT, MIN)                                                                   \
+    case N:                                                                                                  \
+        tile_run(p, a, tile, k0, n_k, init, accumulate, out, ldo,                                            \
+                 (struct tile_shape){N, SUB, ACT, SHIFT, MIN});                                              \
+        break;
+#define TILE_CASES(...)                                                                                      \
+    TILE_CASE(1, __VA_ARGS__)                                                                                \
+    TILE_CASE(2, __VA_ARGS__)                                                                                \
+    TILE_CASE(3, __VA_ARGS__)                                                                                \
+    TILE_CASE(4, __VA_ARGS__)                                                                                \
+    TILE_CASE(5, __VA_ARGS__)                                                                                \
+    TILE_CASE(6, __VA_ARGS__)                                                                                \
+    TILE_CASE(7, __VA_ARGS__)
+
+/* One kernel: a switch over the tile width, each case fully specialized. */
+#define TILE_FN(linkage, name, SUB, ACT, SHIFT, MIN)                                                         \
+    linkage void name(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,   \
+                      const float *init, bool accumulate, float *out, size_t ldo)                            \
+    {                                                                                                        \
+        int w;                                                                                               \
+        qb_act_tile(a, tile, &w);                                                                            \
+        switch (w) {                                                                                         \
+            TILE_CASES(SUB, ACT, SHIFT, MIN)                                                                 \
+        }                                                                                                    \
+    }
+
+qb_tile_fn qb_tile_s32_a32_avx512vnni, qb_tile_s32_a32_wide_avx512vnni, qb_tile_m32_a32_avx512vnni,
+    qb_tile_s32_a256_wide_avx512vnni, qb_tile_m32_a256_avx512vnni, qb_tile_s16_a256_avx512vnni;
+
+TILE_FN(static, tile_s32_a32_shift3, 32, 32, 3, QB_MIN_NONE)
+TILE_FN(static, tile_s32_a32_shift4, 32, 32, 4, QB_MIN_NONE)
+
+void qb_tile_s32_a32_avx512vnni(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0,
+                                int64_t n_k, const float *init, bool accumulate, float *out, size_t ldo)
+{
+    qb_tile_fn *fn = p->offset_shift == 3 ? tile_s32_a32_shift3 : tile_s32_a32_shift4;
+    fn(p, a, tile, k0, n_k, init, accumulate, out, ldo);
+}
+
+TILE_FN(, qb_tile_s32_a32_wide_avx512vnni, 32, 32, 7, QB_MIN_NONE)
+TILE_FN(, qb_tile_m32_a32_avx512vnni, 32, 32, QB_OFFSET_NONE, QB_MIN_F32)
+TILE_FN(, qb_tile_s32_a256_wide_avx512vnni, 32, 256, 7, QB_MIN_NONE)
+TILE_FN(, qb_tile_m32_a256_avx512vnni, 32, 256, QB_OFFSET_NONE, QB_MIN_I16)
+TILE_FN(, qb_tile_s16_a256_avx512vnni, 16, 256, 5, QB_MIN_NONE)

@@ -1,0 +1,123 @@
+/*
+ * What the AVX512 decoders of all integer formats share: the header of a block and the nibble helpers.
+ */
+#ifndef QB_KERNELS_WEIGHTS_AVX512_H
+#define QB_KERNELS_WEIGHTS_AVX512_H
+
+#include "kernels/x86/rows16_avx512.h"
+
+/* The scales of one block of 16 rows, lane = row. */
+struct header {
+    __m512 scale[16];    /* one per sub-block */
+    __m512 min_f32;      /* QB_MIN_F32 (blocks of 32) */
+    __m512i min_pair[4]; /* QB_MIN_I16: minima 2i (low half) and 2i + 1 */
+    __m512 min_scale;    /* QB_MIN_I16 */
+};
+
+QB_INLINE void header_store(const struct header *h, struct qb_panel *p, int64_t b, int half, int subs,
+                            enum qb_min_kind min)
+{
+    QB_UNROLL
+    for (int i = 0; i < subs; i++)
+        _mm512_store_ps(p->scale + (b * subs + i) * QB_PANEL_ROWS + half * 16, h->scale[i]);
+    if (min == QB_MIN_F32)
+        _mm512_store_ps(p->min_f32 + b * QB_PANEL_ROWS + half * 16, h->min_f32);
+    if (min != QB_MIN_I16)
+        return;
+    QB_UNROLL
+    for (int i = 0; i < 4; i++)
+        _mm512_store_si512(p->min_pair + ((b * 4 + i) * QB_PANEL_ROWS + half * 16) * 2, h->min_pair[i]);
+    _mm512_store_ps(p->min_scale + b * QB_PANEL_ROWS + half * 16, h->min_scale);
+}
+
+/* Where the column sum of a block starts: the integer minima times the negated activation sums, or zero. */
+QB_INLINE __m512 header_min(const struct header *h, const struct qb_act *a, int64_t b, int col, int cols,
+                            enum qb_min_kind min)
+{
+    if (min != QB_MIN_I16)
+        return _mm512_setzero_ps();
+    __m512i t = _mm512_setzero_si512();
+    QB_UNROLL
+    for (int i = 0; i < 4; i++) {
+        int32_t pair = *(const int32_t *)(a->npair + ((b * 4 + i) * cols + col) * 2);
+        t = _mm512_dpwssd_epi32(t, h->min_pair[i], _mm512_set1_epi32(pair));
+    }
+    return _mm512_mul_ps(_mm512_cvtepi32_ps(t), h->min_scale);
+}
+
+QB_INLINE __m512i low_nibbles(__m512i v)
+{
+    return _mm512_and_si512(v, _mm512_set1_epi8(0x0f));
+}
+
+QB_INLINE __m512i high_nibbles(__m512i v)
+{
+    return low_nibbles(_mm512_srli_epi16(v, 4));
+}
+
+/* A 32-block of nibbles: low nibbles are weights 0..15, high nibbles 16..31. */
+QB_INLINE void split_nibbles(const __m512i v[4], __m512i w[8])
+{
+    QB_UNROLL
+    for (int i = 0; i < 4; i++) {
+        w[i] = low_nibbles(v[i]);
+        w[4 + i] = high_nibbles(v[i]);
+    }
+}
+
+/* Add `value` to weight 4g + i of a 32-block where bit 4g + i of the row's dword is set. */
+QB_INLINE void add_fifth_bits(__m512i bits, __m512i w[8])
+{
+    const __m512i value = _mm512_set1_epi8(16);
+    QB_UNROLL
+    for (int g = 0; g < 8; g++) {
+        __m512i spread = _mm512_shuffle_epi8(
+            bits, _mm512_add_epi8(_mm512_set1_epi8((char)(g / 2)),
+                                  _mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0)));
+        __m512i select = _mm512_set1_epi32(g % 2 ? (int)0x80402010u : 0x08040201);
+        w[g] = _mm512_mask_add_epi8(w[g], _mm512_test_epi8_mask(spread, select), w[g], value);
+    }
+}
+
+/* The 16 levels of IQ4 as codes (level + 128), looked up by nibble. */
+QB_INLINE __m512i iq4_codes(__m512i nibbles)
+{
+    const __m128i levels = _mm_setr_epi8(1, 24, 45, 63, 79, 93, 106, 118, (char)129, (char)141, (char)153,
+                                         (char)166, (char)181, (char)197, (char)217, (char)241);
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(levels), nibbles);
+}
+
+/* Byte i of every dword, as float. */
+QB_INLINE __m512 byte_as_float(__m512i dwords, int i)
+{
+    __m512i v = _mm512_srli_epi32(dwords, 8 * i);
+    return _mm512_cvtepi32_ps(i == 3 ? v : _mm512_and_si512(v, _mm512_set1_epi32(0xff)));
+}
+
+/* Scales and minima of Q4_K and Q5_K: f16 d and dmin, then twelve bytes of 6-bit pairs. */
+QB_INLINE void read_k_scales(const struct rows16 *s, enum rows16_kind kind, struct header *h)
+{
+    const __m512i six = _mm512_set1_epi8(0x3f), two = _mm512_set1_epi8(0x30);
+    __m512i v[4], sc[2], mn[2];
+    rows16_load(s, 0, kind, v);
+    __m512 d = rows16_f16_low(v[0]);
+    h->min_scale = rows16_f16_low(_mm512_srli_epi32(v[0], 16));
+    sc[0] = _mm512_and_si512(v[1], six);
+    mn[0] = _mm512_and_si512(v[2], six);
+    sc[1] = _mm512_or_si512(low_nibbles(v[3]), _mm512_and_si512(_mm512_srli_epi16(v[1], 2), two));
+    mn[1] = _mm512_or_si512(high_nibbles(v[3]), _mm512_and_si512(_mm512_srli_epi16(v[2], 2), two));
+    const __m512i pair01 =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13, -1));
+    const __m512i pair23 =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(2, -1, 3, -1, 6, -1, 7, -1, 10, -1, 11, -1, 14, -1, 15, -1));
+    QB_UNROLL
+    for (int i = 0; i < 2; i++) {
+        h->min_pair[2 * i] = _mm512_shuffle_epi8(mn[i], pair01);
+        h->min_pair[2 * i + 1] = _mm512_shuffle_epi8(mn[i], pair23);
+        QB_UNROLL
+        for (int j = 0; j < 4; j++)
+            h->scale[4 * i + j] = _mm512_mul_ps(d, byte_as_float(sc[i], j));
+    }
+}
+
+#endif
