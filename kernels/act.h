@@ -13,7 +13,8 @@
  *   bf16   u16    at bf16 + c0 * n_k:           [n_k / 2][w][2]     QB_ACT_BF16 (n_k even)
  * So one base pointer with small displacements serves the inner loops, and a slice of k is contiguous.
  *
- * q = rint(x / scale) with scale = max|x| / 127 over the block (0 when the block is 0), so |q| <= 127.
+ * q = rint(x / scale) (a true division, ties to even) with scale = max|x| / 127 over the block, so |q| <= 127. A scale below
+ * FLT_MIN (a block of zeros or of values too small for an exact division) is 0, and so is its q. x is finite.
  * n_k is a multiple of B for the int8 kinds.
  */
 #ifndef QB_KERNELS_ACT_H

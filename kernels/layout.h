@@ -29,7 +29,7 @@ const char *qb_layout_name(enum qb_layout_id id);
 /* Format and layout of a GGUF type id, the historical interleaved ids included; false when unknown. */
 bool qb_layout_from_gguf_id(int gguf_id, enum qb_format_id *format, enum qb_layout_id *layout);
 
-/* Can a matrix of this format and row count lie in this layout? */
+/* Can a matrix of this format and row count lie in this layout? (BF16 in r16 also wants an even n_cols.) */
 bool qb_layout_fits(enum qb_layout_id layout, const struct qb_format *f, int64_t n_rows);
 
 /*
@@ -43,9 +43,18 @@ void qb_layout_unpack(enum qb_layout_id layout, const struct qb_format *f, int64
                       uint8_t *dst, size_t stride);
 
 /*
+ * One block of one row out of a packed matrix, as it lies in the plain layout. `block` counts blocks of the format along
+ * the row (single weights for float formats).
+ * @param group  the row group that holds the row, `row` its place there (0 .. layout->rows - 1)
+ */
+void qb_layout_get_block(enum qb_layout_id layout, const struct qb_format *f, int64_t n_cols, const uint8_t *group,
+                         int row, int64_t block, uint8_t *out);
+
+/*
  * The fields of a block in r16 order: field i is `bytes` long and interleaved in chunks of `chunk` bytes; fields lie
  * one after the other, 16 * bytes each. So the 16 rows of byte range [o, o + chunk) of field i start at
- * 16 * (field offset) + (o / chunk) * 16 * chunk.
+ * 16 * (field offset) + (o / chunk) * 16 * chunk. BF16 is the exception: its unit is a pair of weights, so that a chunk is
+ * [16 rows][2 weights] (n_cols is even).
  */
 struct qb_r16_field {
     int bytes, chunk;

@@ -1,0 +1,80 @@
+/*
+ * Storage and tile geometry of quantized activations.
+ */
+#include "kernels/act.h"
+#include "base/mem.h"
+
+#define ALIGN 64
+
+/* One array of the storage: which kinds have it, and its bytes for every n_per weights. */
+enum part {
+    PART_Q,
+    PART_SCALE,
+    PART_FSUM,
+    PART_NSUM32,
+    PART_NSUM16,
+    PART_NPAIR,
+    PART_F32,
+    PART_BF16,
+    PART_COUNT
+};
+
+static size_t part_bytes(enum qb_act_kind kind, enum part p, size_t n)
+{
+    bool b32 = kind == QB_ACT_Q8_32, b256 = kind == QB_ACT_Q8_256, any8 = b32 || b256;
+    switch (p) {
+    case PART_Q:
+        return any8 ? n : 0;
+    case PART_SCALE:
+        return any8 ? n / (b32 ? 32 : 256) * sizeof(float) : 0;
+    case PART_FSUM:
+        return b32 ? n / 32 * sizeof(float) : 0;
+    case PART_NSUM32:
+        return any8 ? n / 32 * sizeof(int32_t) : 0;
+    case PART_NSUM16:
+        return b256 ? n / 16 * sizeof(int32_t) : 0;
+    case PART_NPAIR:
+        return b256 ? n / 32 * sizeof(int16_t) : 0;
+    case PART_F32:
+        return kind == QB_ACT_F32 ? n * sizeof(float) : 0;
+    case PART_BF16:
+        return kind == QB_ACT_BF16 ? n * sizeof(uint16_t) : 0;
+    default:
+        return 0;
+    }
+}
+
+size_t qb_act_bytes(enum qb_act_kind kind, int n_cols, int64_t n_k)
+{
+    size_t n = (size_t)n_cols * (size_t)n_k, sum = 0;
+    for (int p = 0; p < PART_COUNT; p++)
+        sum += qb_align_up(part_bytes(kind, (enum part)p, n), ALIGN);
+    return sum;
+}
+
+void qb_act_init(struct qb_act *a, enum qb_act_kind kind, int n_cols, int64_t n_k, int tile_cols,
+                 void *storage)
+{
+    int n_tiles = n_cols <= QB_GEMV_MAX_COLS ? 1 : (n_cols + tile_cols - 1) / tile_cols;
+    size_t n = (size_t)n_cols * (size_t)n_k;
+    void *part[PART_COUNT];
+    char *at = storage;
+    for (int p = 0; p < PART_COUNT; p++) {
+        size_t bytes = part_bytes(kind, (enum part)p, n);
+        part[p] = bytes > 0 ? at : NULL;
+        at += qb_align_up(bytes, ALIGN);
+    }
+    *a = (struct qb_act){.kind = kind,
+                         .tile_cols = tile_cols,
+                         .n_cols = n_cols,
+                         .n_k = n_k,
+                         .n_tiles = n_tiles,
+                         .q = part[PART_Q],
+                         .scale = part[PART_SCALE],
+                         .fsum = part[PART_FSUM],
+                         .nsum32 = part[PART_NSUM32],
+                         .nsum16 = part[PART_NSUM16],
+                         .npair = part[PART_NPAIR],
+                         .f32 = part[PART_F32],
+                         .bf16 = part[PART_BF16]};
+}

@@ -1,0 +1,77 @@
+/*
+ * The blocks of the weight formats as they lie in a GGUF file: packed, little-endian, no alignment. Sizes are
+ * checked against formats.def. Source: reference/quant-formats (docs/formats.md).
+ */
+#ifndef QB_KERNELS_BLOCKS_H
+#define QB_KERNELS_BLOCKS_H
+
+#include <stdint.h>
+
+#define QB_PACKED __attribute__((packed))
+
+struct qb_block_F32 {
+    float v;
+} QB_PACKED;
+struct qb_block_F16 {
+    uint16_t v;
+} QB_PACKED;
+struct qb_block_BF16 {
+    uint16_t v;
+} QB_PACKED;
+/* Blocks of 32: d, m f16; qs: elements 0..15 in low nibbles, 16..31 in high ones; qh: fifth bits. */
+struct qb_block_Q4_0 {
+    uint16_t d;
+    uint8_t qs[16];
+} QB_PACKED;
+struct qb_block_Q4_1 {
+    uint16_t d, m;
+    uint8_t qs[16];
+} QB_PACKED;
+struct qb_block_Q5_0 {
+    uint16_t d;
+    uint32_t qh;
+    uint8_t qs[16];
+} QB_PACKED;
+struct qb_block_Q5_1 {
+    uint16_t d, m;
+    uint32_t qh;
+    uint8_t qs[16];
+} QB_PACKED;
+struct qb_block_Q8_0 {
+    uint16_t d;
+    int8_t q[32];
+} QB_PACKED;
+struct qb_block_IQ4_NL {
+    uint16_t d;
+    uint8_t qs[16];
+} QB_PACKED;
+/* Blocks of 256. */
+struct qb_block_Q4_K {
+    uint16_t d, dmin;
+    uint8_t scales[12], qs[128];
+} QB_PACKED;
+struct qb_block_Q5_K {
+    uint16_t d, dmin;
+    uint8_t scales[12], qh[32], qs[128];
+} QB_PACKED;
+struct qb_block_Q6_K {
+    uint8_t ql[128], qh[64];
+    int8_t scales[16];
+    uint16_t d;
+} QB_PACKED;
+struct qb_block_IQ4_XS {
+    uint16_t d, scales_h;
+    uint8_t scales_l[4], qs[128];
+} QB_PACKED;
+
+#undef QB_PACKED
+
+#define QB_FORMAT(id, gguf_id, elems, bytes, ...)                                                            \
+    _Static_assert(sizeof(struct qb_block_##id) == (bytes), "block size of " #id);
+#include "kernels/formats.def"
+#undef QB_FORMAT
+
+/* The 16 levels of IQ4_NL and IQ4_XS. */
+extern const int8_t qb_iq4_levels[16];
+
+#endif

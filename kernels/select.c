@@ -1,0 +1,212 @@
+/*
+ * Choosing kernels: for every operation and key the registry row of the highest ISA level within the limit.
+ *
+ * BF16 weights are the one case where rows must be chosen together: kernels of the bf16 level keep bf16 in
+ * panels and activations, those below widen to f32. They are used only if tile, activations and every layout
+ * have them.
+ */
+#include "kernels/kernels.h"
+#include "kernels/matrix.h"
+#include <string.h>
+
+/* May this row serve a set? Rows of BF16 weights must be on the set's side of the bf16 level. */
+static bool row_allowed(const struct qb_kernel *k, enum qb_isa limit, bool bf16)
+{
+    bool bf16_weights = (k->op == QB_OP_DECODE_PANEL || k->op == QB_OP_GEMV) && k->key == QB_FORMAT_BF16;
+    if (bf16_weights && bf16 != (k->isa == QB_ISA_AVX512BF16))
+        return false;
+    return k->isa <= limit;
+}
+
+static const struct qb_kernel *find_row(enum qb_isa limit, bool bf16, enum qb_op op, int key, int key2)
+{
+    size_t n;
+    const struct qb_kernel *rows = qb_kernels(&n), *best = NULL;
+    for (size_t i = 0; i < n; i++) {
+        const struct qb_kernel *k = &rows[i];
+        if (k->op == op && k->key == key && k->key2 == key2 && row_allowed(k, limit, bf16) &&
+            (!best || k->isa > best->isa))
+            best = k;
+    }
+    return best;
+}
+
+static bool layout_exists(enum qb_layout_id layout, const struct qb_format *f)
+{
+    return qb_layout_fits(layout, f, qb_layout_get(layout)->rows);
+}
+
+static bool has_bf16_row(enum qb_op op, int key, int key2)
+{
+    const struct qb_kernel *k = find_row(QB_ISA_AVX512BF16, true, op, key, key2);
+    return k && k->isa == QB_ISA_AVX512BF16;
+}
+
+static bool bf16_complete(enum qb_isa limit)
+{
+    if (limit < QB_ISA_AVX512BF16 || !has_bf16_row(QB_OP_TILE, QB_TILE_BF16, 0) ||
+        !find_row(limit, true, QB_OP_ACT, QB_ACT_BF16, 0))
+        return false;
+    for (int l = 0; l < QB_LAYOUT_COUNT; l++)
+        if (layout_exists((enum qb_layout_id)l, qb_format_get(QB_FORMAT_BF16)) &&
+            (!has_bf16_row(QB_OP_DECODE_PANEL, QB_FORMAT_BF16, l) ||
+             !has_bf16_row(QB_OP_GEMV, QB_FORMAT_BF16, l)))
+            return false;
+    return true;
+}
+
+/* Finds rows for one set and remembers the first slot that stayed empty. */
+struct chooser {
+    enum qb_isa limit;
+    bool bf16;
+    struct qb_kernel missing; /* valid if any */
+    bool any_missing;
+};
+
+static const struct qb_kernel *choose_row(struct chooser *c, enum qb_op op, int key, int key2)
+{
+    const struct qb_kernel *k = find_row(c->limit, c->bf16, op, key, key2);
+    if (!k && !c->any_missing) {
+        c->missing = (struct qb_kernel){.op = op, .key = key, .key2 = key2};
+        c->any_missing = true;
+    }
+    return k;
+}
+
+static void (*choose(struct chooser *c, enum qb_op op, int key, int key2))(void)
+{
+    const struct qb_kernel *k = choose_row(c, op, key, key2);
+    return k ? k->fn : NULL;
+}
+
+static void choose_matrix_kernels(struct chooser *c, struct qb_kernel_set *set)
+{
+    for (int f = 0; f < QB_FORMAT_COUNT; f++) {
+        for (int l = 0; l < QB_LAYOUT_COUNT; l++) {
+            if (!layout_exists((enum qb_layout_id)l, qb_format_get((enum qb_format_id)f)))
+                continue;
+            set->decode_panel[f][l] = (qb_decode_panel_fn *)choose(c, QB_OP_DECODE_PANEL, f, l);
+            set->gemv[f][l] = (qb_gemv_fn *)choose(c, QB_OP_GEMV, f, l);
+        }
+    }
+    for (int a = 0; a < QB_ACT_KIND_COUNT; a++)
+        set->act[a] = (qb_act_fn *)choose(c, QB_OP_ACT, a, 0);
+    set->tile_cols = QB_MAX_TILE_COLS;
+    for (int t = 0; t < QB_TILE_CLASS_COUNT; t++) {
+        const struct qb_kernel *k = choose_row(c, QB_OP_TILE, t, 0);
+        set->tile[t] = k ? (qb_tile_fn *)k->fn : NULL;
+        if (k && k->max_cols < set->tile_cols)
+            set->tile_cols = k->max_cols;
+    }
+}
+
+static void choose_vector_kernels(struct chooser *c, struct qb_kernel_set *set)
+{
+    set->rms_norm = (qb_rms_norm_fn *)choose(c, QB_OP_RMS_NORM, 0, 0);
+    set->silu_mul = (qb_silu_mul_fn *)choose(c, QB_OP_SILU_MUL, 0, 0);
+    set->rope_norm = (qb_rope_fn *)choose(c, QB_OP_ROPE_NORM, 0, 0);
+    set->rope_neox = (qb_rope_fn *)choose(c, QB_OP_ROPE_NEOX, 0, 0);
+    for (int t = 0; t < QB_KV_TYPE_COUNT; t++) {
+        set->k_store[t] = (qb_kv_store_fn *)choose(c, QB_OP_K_STORE, t, 0);
+        set->v_store[t] = (qb_kv_store_fn *)choose(c, QB_OP_V_STORE, t, 0);
+        for (int v = 0; v < QB_KV_TYPE_COUNT; v++)
+            set->attention[t][v] = (qb_attention_fn *)choose(c, QB_OP_ATTENTION, t, v);
+    }
+}
+
+enum qb_status qb_kernel_set_select(struct qb_kernel_set *set, enum qb_isa limit, struct qb_err *err)
+{
+    enum qb_isa best = qb_cpu_isa();
+    if (limit == QB_ISA_AUTO)
+        limit = best;
+    if (limit > best)
+        return qb_fail(err, QB_ERR_UNSUPPORTED, "this machine does not run '%s' (its best is '%s')",
+                       qb_isa_name(limit), qb_isa_name(best));
+    memset(set, 0, sizeof *set);
+    set->isa = limit;
+    set->bf16 = bf16_complete(limit);
+    struct chooser c = {.limit = limit, .bf16 = set->bf16};
+    choose_matrix_kernels(&c, set);
+    choose_vector_kernels(&c, set);
+    if (!c.any_missing)
+        return QB_OK;
+    char key[64];
+    qb_kernel_key_text(&c.missing, key, sizeof key);
+    return qb_fail(err, QB_ERR_UNSUPPORTED, "this build has no kernel for '%s %s' under '%s'",
+                   qb_op_name(c.missing.op), key, qb_isa_name(limit));
+}
+
+enum qb_status qb_kernel_set_select_reference(struct qb_kernel_set *set, enum qb_isa limit,
+                                              struct qb_err *err)
+{
+    QB_TRY(qb_kernel_set_select(set, limit, err));
+    set->reference = true;
+    set->bf16 = false;
+    memset(set->gemv, 0, sizeof set->gemv);
+    for (int f = 0; f < QB_FORMAT_COUNT; f++)
+        for (int l = 0; l < QB_LAYOUT_COUNT; l++)
+            if (set->decode_panel[f][l])
+                set->decode_panel[f][l] = qb_decode_panel_f32;
+    return QB_OK;
+}
+
+const struct qb_kernel *qb_kernel_set_row(const struct qb_kernel_set *set, enum qb_op op, int key, int key2)
+{
+    /* The reference path decodes with a function that is no registry row. */
+    if (set->reference && (op == QB_OP_DECODE_PANEL || op == QB_OP_GEMV))
+        return NULL;
+    return find_row(set->isa, set->bf16, op, key, key2);
+}
+
+/* A layout is worth a copy of the weights when it has kernels of its own above the scalar level. */
+static enum qb_isa layout_level(const struct qb_kernel_set *set, const struct qb_format *f,
+                                enum qb_layout_id l)
+{
+    const struct qb_kernel *gemv = qb_kernel_set_row(set, QB_OP_GEMV, f->id, l);
+    const struct qb_kernel *panel = qb_kernel_set_row(set, QB_OP_DECODE_PANEL, f->id, l);
+    if (!gemv || !panel)
+        return QB_ISA_SCALAR;
+    return gemv->isa < panel->isa ? gemv->isa : panel->isa;
+}
+
+enum qb_layout_id qb_kernel_set_auto_layout(const struct qb_kernel_set *set, const struct qb_format *f,
+                                            int64_t n_rows)
+{
+    static const enum qb_layout_id preference[] = {QB_LAYOUT_R16, QB_LAYOUT_8X8, QB_LAYOUT_4X8,
+                                                   QB_LAYOUT_4X4};
+    enum qb_layout_id best = QB_LAYOUT_PLAIN;
+    enum qb_isa best_level = QB_ISA_SCALAR;
+    for (size_t i = 0; i < QB_ARRAY_LEN(preference); i++) {
+        if (!qb_layout_fits(preference[i], f, n_rows) || layout_level(set, f, preference[i]) <= best_level)
+            continue;
+        best = preference[i];
+        best_level = layout_level(set, f, best);
+    }
+    return best_level >= layout_level(set, f, QB_LAYOUT_PLAIN) ? best : QB_LAYOUT_PLAIN;
+}
+
+enum qb_act_kind qb_kernel_set_act(const struct qb_kernel_set *set, const struct qb_format *f)
+{
+    if (set->reference || (f->act == QB_ACT_BF16 && !set->bf16))
+        return QB_ACT_F32;
+    return f->act;
+}
+
+enum qb_tile_class qb_kernel_set_tile_class(const struct qb_kernel_set *set, const struct qb_format *f)
+{
+    bool wide = f->offset_shift == 7;
+    switch (qb_kernel_set_act(set, f)) {
+    case QB_ACT_Q8_32:
+        if (f->min == QB_MIN_F32)
+            return QB_TILE_M32_A32;
+        return wide ? QB_TILE_S32_A32_WIDE : QB_TILE_S32_A32;
+    case QB_ACT_Q8_256:
+        if (f->min == QB_MIN_I16)
+            return QB_TILE_M32_A256;
+        return f->sub == 16 ? QB_TILE_S16_A256 : QB_TILE_S32_A256_WIDE;
+    case QB_ACT_BF16:
+        return QB_TILE_BF16;
+    default:
+        return QB_TILE_F32;
+    }
+}
