@@ -1,6 +1,6 @@
 /*
- * Values, columns and the writers of tables: what `-o md|csv|json|jsonl|sql` means. A writer streams rows; the
- * Markdown writer holds them back until the end, because its columns are as wide as their widest cell.
+ * Values, columns and the writers of tables: what `-o md|csv|json|jsonl|sql` means. A writer streams rows;
+ * the Markdown writer holds them back until the end, because its columns are as wide as their widest cell.
  */
 #ifndef QB_REPORTS_TABLE_H
 #define QB_REPORTS_TABLE_H
@@ -8,7 +8,14 @@
 #include "base/err.h"
 #include <stdio.h>
 
-enum qb_value_kind { QB_VALUE_NULL, QB_VALUE_TEXT, QB_VALUE_INT, QB_VALUE_REAL, QB_VALUE_BOOL, QB_VALUE_LIST };
+enum qb_value_kind {
+    QB_VALUE_NULL,
+    QB_VALUE_TEXT,
+    QB_VALUE_INT,
+    QB_VALUE_REAL,
+    QB_VALUE_BOOL,
+    QB_VALUE_LIST
+};
 
 /* Borrowed: text and list live until the row is written. A NaN real is written as absent. */
 struct qb_value {
@@ -42,6 +49,7 @@ struct qb_column {
     const char *name;
     enum qb_value_kind kind;
     int decimals; /* of reals in Markdown */
+    int width;    /* least width in Markdown */
 };
 
 enum qb_writer_id {
@@ -64,7 +72,8 @@ struct qb_writer_ops {
     const char *name;
     enum qb_status (*begin)(struct qb_writer *w, struct qb_err *err);
     enum qb_status (*row)(struct qb_writer *w, const struct qb_value *values, struct qb_err *err);
-    enum qb_status (*end)(struct qb_writer *w, struct qb_err *err); /* releases state; called also after a failure */
+    enum qb_status (*end)(struct qb_writer *w,
+                          struct qb_err *err); /* releases state; called also after a failure */
 };
 
 const struct qb_writer_ops *qb_writer_ops_get(enum qb_writer_id id);
