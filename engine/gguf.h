@@ -1,7 +1,7 @@
 /*
- * The GGUF container, in and out: no model knowledge. Hostile input: every length is checked against the bytes that
- * remain before anything is allocated; all messages name file and offset.
- * Source: the GGUF specification (versions 2 and 3, little-endian); docs/formats.md.
+ * The GGUF container, in and out: no model knowledge. Hostile input: every length is checked against the
+ * bytes that remain before anything is allocated; all messages name file and offset. Source: the GGUF
+ * specification (versions 2 and 3, little-endian); docs/formats.md.
  */
 #ifndef QB_ENGINE_GGUF_H
 #define QB_ENGINE_GGUF_H
@@ -11,8 +11,20 @@
 #include "kernels/layout.h"
 
 enum qb_gguf_type {
-    QB_GGUF_U8, QB_GGUF_I8, QB_GGUF_U16, QB_GGUF_I16, QB_GGUF_U32, QB_GGUF_I32, QB_GGUF_F32, QB_GGUF_BOOL,
-    QB_GGUF_STRING, QB_GGUF_ARRAY, QB_GGUF_U64, QB_GGUF_I64, QB_GGUF_F64, QB_GGUF_TYPE_COUNT
+    QB_GGUF_U8,
+    QB_GGUF_I8,
+    QB_GGUF_U16,
+    QB_GGUF_I16,
+    QB_GGUF_U32,
+    QB_GGUF_I32,
+    QB_GGUF_F32,
+    QB_GGUF_BOOL,
+    QB_GGUF_STRING,
+    QB_GGUF_ARRAY,
+    QB_GGUF_U64,
+    QB_GGUF_I64,
+    QB_GGUF_F64,
+    QB_GGUF_TYPE_COUNT
 };
 
 /* A view into the mapping: not NUL-terminated. */
@@ -33,14 +45,28 @@ struct qb_gguf_kv {
 struct qb_gguf_tensor {
     char name[64];
     int n_dims;
-    int64_t ne[4];              /* ne[0] is contiguous; missing dimensions are 1 */
-    int type_id;                /* as stored */
+    int64_t ne[4];                  /* ne[0] is contiguous; missing dimensions are 1 */
+    int type_id;                    /* as stored */
     const struct qb_format *format; /* NULL: a known ggml type that this build cannot decode */
-    enum qb_layout_id layout;   /* PLAIN but for the historical interleaved ids */
-    const uint8_t *data;        /* in the mapping of its file */
+    enum qb_layout_id layout;       /* PLAIN but for the historical interleaved ids */
+    const uint8_t *data; /* in the mapping of its file, on a multiple of the file's alignment (may be odd) */
     size_t bytes;
-    int file;                   /* index of the split part */
+    int file; /* index of the split part */
 };
+
+/* ggml type ids ("QB_GGML_Q4_K"), stored with every tensor. */
+enum qb_ggml_id {
+#define QB_GGML(id, value, elems, bytes) QB_GGML_##id = value,
+#include "engine/gguf_types.def"
+#undef QB_GGML
+    QB_GGML_ID_END
+};
+/* Block size of a type id; false when it is unknown or was removed. */
+bool qb_ggml_block(int type_id, int *elems, int *bytes);
+/* The id of a type name in any case ("q4_k"), -1 when unknown. */
+int qb_ggml_id_by_name(const char *name);
+/* Bytes of a tensor; false when the type is unknown, a block does not divide ne[0], or the size overflows. */
+bool qb_ggml_bytes(int type_id, const int64_t ne[4], size_t *out);
 
 struct qb_gguf; /* one model: all parts of a split set */
 
@@ -64,7 +90,8 @@ const struct qb_mapping *qb_gguf_mapping(const struct qb_gguf *g, int file);
 size_t qb_gguf_n_kv(const struct qb_gguf *g);
 const struct qb_gguf_kv *qb_gguf_kv_at(const struct qb_gguf *g, size_t i);
 const struct qb_gguf_kv *qb_gguf_find(const struct qb_gguf *g, const char *key);
-/* Typed getters, lenient between integer types that are in range. false: absent or of another kind (out untouched). */
+/* Typed getters, lenient between integer types that are in range. false: absent or of another kind (out
+ * untouched). */
 bool qb_gguf_get_u64(const struct qb_gguf *g, const char *key, uint64_t *out);
 bool qb_gguf_get_f64(const struct qb_gguf *g, const char *key, double *out);
 bool qb_gguf_get_bool(const struct qb_gguf *g, const char *key, bool *out);
@@ -82,9 +109,10 @@ const char *qb_gguf_type_name(int ggml_type_id); /* "Q4_K", "Q4_0_8_8", "?" */
 const char *qb_gguf_value_type_name(enum qb_gguf_type t);
 
 /*
- * Writer: collect metadata and tensor infos, then stream the data. Atomic: the file appears when finish succeeds.
- *   create -> kv_* -> add_tensor for all -> begin_data -> write for every tensor in the order added -> finish
- * free at any time aborts (removes the temporary). All functions fail with a status that names the path.
+ * Writer: collect metadata and tensor infos, then stream the data. Atomic: the file appears when finish
+ * succeeds. create -> kv_* -> add_tensor for all -> begin_data -> write for every tensor in the order added
+ * -> finish free at any time aborts (removes the temporary). All functions fail with a status that names the
+ * path.
  */
 struct qb_gguf_writer;
 enum qb_status qb_gguf_writer_create(struct qb_gguf_writer **out, const char *path, struct qb_err *err);
