@@ -1,10 +1,11 @@
 /*
- * What a format family defines for each of its formats, declared from formats.def. Float formats have no
- * codes.
+ * What a format family defines for each of its formats, declared from formats.def (float formats have no
+ * codes), and helpers shared by the families.
  */
 #ifndef QB_KERNELS_FORMATS_FORMAT_OPS_H
 #define QB_KERNELS_FORMATS_FORMAT_OPS_H
 
+#include "base/f16.h"
 #include "kernels/format.h"
 
 #define QB_FORMAT(id, ...)                                                                                   \
@@ -14,5 +15,38 @@
     int64_t qb_check_##id(const void *blocks, int64_t n_blocks);
 #include "kernels/formats.def"
 #undef QB_FORMAT
+
+static inline bool qb_f16_is_finite(uint16_t h)
+{
+    return (h & 0x7c00u) != 0x7c00u;
+}
+
+/* A scale of the given size and a random sign: blocks whose codes have a small mean then cancel each other.
+ */
+static inline uint16_t qb_synth_scale(float size, struct qb_rng *rng)
+{
+    uint16_t sign = (uint16_t)(qb_rng_u64(rng) >> 63 << 15);
+    return qb_f32_to_f16(size) | sign;
+}
+
+/*
+ * Element j of the nibble rule of blocks of 32: elements 0..15 in the low nibbles of 16 bytes, 16..31 in the
+ * high ones.
+ */
+static inline int qb_nibble32(const uint8_t *qs, int j)
+{
+    return j < 16 ? qs[j] & 15 : qs[j - 16] >> 4;
+}
+
+/* First block with a scale that is not finite; FINITE(b) says whether block b is good. */
+#define QB_DEFINE_CHECK(id, FINITE)                                                                          \
+    int64_t qb_check_##id(const void *blocks, int64_t n_blocks)                                              \
+    {                                                                                                        \
+        const struct qb_block_##id *b = blocks;                                                              \
+        for (int64_t i = 0; i < n_blocks; i++)                                                               \
+            if (!(FINITE))                                                                                   \
+                return i;                                                                                    \
+        return -1;                                                                                           \
+    }
 
 #endif

@@ -1,0 +1,174 @@
+/*
+ * Q4_K, Q5_K, Q6_K: blocks of 256 with integer scales for sub-blocks of 32 (with minimum) or 16, under f16
+ * factors.
+ */
+#include "kernels/blocks.h"
+#include "kernels/formats/format_ops.h"
+#include <string.h>
+
+#define RMS_16_CENTERED 4.6098f  /* codes 0..15 less 7.5 */
+#define RMS_32_CENTERED 9.2331f  /* codes 0..31 less 15.5 */
+#define RMS_64          18.4797f /* codes -32..31 */
+#define RMS_SCALE_6     48.3890f /* scales 32..63 */
+#define RMS_SCALE_8     97.2702f /* scales 64..127 */
+
+struct scale_min {
+    int sc, mn;
+};
+
+/*
+ * Eight 6-bit scales and minima in 12 bytes: 0..3 in the low 6 bits of bytes 0..3 (scales) and 4..7 (minima),
+ * whose top 2 bits are those of scales and minima 4..7; their low nibbles are in bytes 8..11, scale below
+ * minimum.
+ */
+static struct scale_min get_scale_min(const uint8_t *s, int k)
+{
+    if (k < 4)
+        return (struct scale_min){s[k] & 63, s[k + 4] & 63};
+    return (struct scale_min){(s[k + 4] & 15) | s[k - 4] >> 6 << 4, s[k + 4] >> 4 | s[k] >> 6 << 4};
+}
+
+static void put_scale_min(uint8_t *s, const struct scale_min *sm)
+{
+    for (int k = 0; k < 4; k++) {
+        s[k] = (uint8_t)(sm[k].sc | sm[k + 4].sc >> 4 << 6);
+        s[k + 4] = (uint8_t)(sm[k].mn | sm[k + 4].mn >> 4 << 6);
+        s[k + 8] = (uint8_t)((sm[k + 4].sc & 15) | (sm[k + 4].mn & 15) << 4);
+    }
+}
+
+/* Sub-blocks 2i and 2i + 1 share the 32 bytes qs + 32 i: low and high nibbles. */
+static int q4_k_code(const uint8_t *qs, int j)
+{
+    uint8_t v = qs[j / 64 * 32 + j % 32];
+    return j / 32 % 2 ? v >> 4 : v & 15;
+}
+
+static int q5_k_code(const struct qb_block_Q5_K *b, int j)
+{
+    return q4_k_code(b->qs, j) | (b->qh[j % 32] >> (j / 32) & 1) << 4;
+}
+
+/* 0..63, 32 too much. Each half of 128 has 64 bytes of low nibbles and 32 bytes of four bit pairs. */
+static int q6_k_code(const struct qb_block_Q6_K *b, int j)
+{
+    int h = j / 128, c = j % 128 / 32, l = j % 32;
+    uint8_t lo = b->ql[64 * h + 32 * (c & 1) + l];
+    int hi = b->qh[32 * h + l] >> (2 * c) & 3;
+    return (c < 2 ? lo & 15 : lo >> 4) | hi << 4;
+}
+
+void qb_decode_Q4_K(const void *blocks, float *out, int64_t n)
+{
+    const struct qb_block_Q4_K *b = blocks;
+    for (int64_t i = 0; i < n / 256; i++, b++) {
+        float d = qb_f16_to_f32(b->d), dmin = qb_f16_to_f32(b->dmin);
+        for (int j = 0; j < 256; j++) {
+            struct scale_min s = get_scale_min(b->scales, j / 32);
+            out[i * 256 + j] = d * (float)s.sc * (float)q4_k_code(b->qs, j) - dmin * (float)s.mn;
+        }
+    }
+}
+
+void qb_decode_Q5_K(const void *blocks, float *out, int64_t n)
+{
+    const struct qb_block_Q5_K *b = blocks;
+    for (int64_t i = 0; i < n / 256; i++, b++) {
+        float d = qb_f16_to_f32(b->d), dmin = qb_f16_to_f32(b->dmin);
+        for (int j = 0; j < 256; j++) {
+            struct scale_min s = get_scale_min(b->scales, j / 32);
+            out[i * 256 + j] = d * (float)s.sc * (float)q5_k_code(b, j) - dmin * (float)s.mn;
+        }
+    }
+}
+
+void qb_decode_Q6_K(const void *blocks, float *out, int64_t n)
+{
+    const struct qb_block_Q6_K *b = blocks;
+    for (int64_t i = 0; i < n / 256; i++, b++) {
+        float d = qb_f16_to_f32(b->d);
+        for (int j = 0; j < 256; j++)
+            out[i * 256 + j] = d * (float)b->scales[j / 16] * (float)(q6_k_code(b, j) - 32);
+    }
+}
+
+static void codes_scale_min(uint16_t d, uint16_t dmin, const uint8_t *scales, struct qb_codes *out)
+{
+    for (int k = 0; k < 8; k++) {
+        struct scale_min s = get_scale_min(scales, k);
+        out->scale[k] = qb_f16_to_f32(d) * (float)s.sc;
+        out->min_i16[k] = (int16_t)s.mn;
+    }
+    out->min_scale = qb_f16_to_f32(dmin);
+}
+
+void qb_codes_Q4_K(const void *block, struct qb_codes *out)
+{
+    const struct qb_block_Q4_K *b = block;
+    codes_scale_min(b->d, b->dmin, b->scales, out);
+    for (int j = 0; j < 256; j++)
+        out->code[j] = (uint8_t)q4_k_code(b->qs, j);
+}
+
+void qb_codes_Q5_K(const void *block, struct qb_codes *out)
+{
+    const struct qb_block_Q5_K *b = block;
+    codes_scale_min(b->d, b->dmin, b->scales, out);
+    for (int j = 0; j < 256; j++)
+        out->code[j] = (uint8_t)q5_k_code(b, j);
+}
+
+void qb_codes_Q6_K(const void *block, struct qb_codes *out)
+{
+    const struct qb_block_Q6_K *b = block;
+    for (int k = 0; k < 16; k++)
+        out->scale[k] = qb_f16_to_f32(b->d) * (float)b->scales[k];
+    for (int j = 0; j < 256; j++)
+        out->code[j] = (uint8_t)q6_k_code(b, j);
+}
+
+/*
+ * Scales at random in 32..63, minima equal to them: with dmin = d * (mean code) every sub-block has mean 0.
+ */
+static void synth_scale_min(uint8_t *scales, struct qb_rng *rng)
+{
+    struct scale_min sm[8];
+    uint64_t r = qb_rng_u64(rng);
+    for (int k = 0; k < 8; k++, r >>= 8)
+        sm[k].sc = sm[k].mn = 32 + (int)(r & 31);
+    put_scale_min(scales, sm);
+}
+
+void qb_synth_Q4_K(void *block, float std, struct qb_rng *rng)
+{
+    struct qb_block_Q4_K *b = block;
+    qb_rng_fill(rng, b->qs, sizeof b->qs);
+    synth_scale_min(b->scales, rng);
+    b->d = qb_f32_to_f16(std / (RMS_16_CENTERED * RMS_SCALE_6));
+    b->dmin = qb_f32_to_f16(7.5f * qb_f16_to_f32(b->d));
+}
+
+void qb_synth_Q5_K(void *block, float std, struct qb_rng *rng)
+{
+    struct qb_block_Q5_K *b = block;
+    qb_rng_fill(rng, b, sizeof *b);
+    synth_scale_min(b->scales, rng);
+    b->d = qb_f32_to_f16(std / (RMS_32_CENTERED * RMS_SCALE_6));
+    b->dmin = qb_f32_to_f16(15.5f * qb_f16_to_f32(b->d));
+}
+
+void qb_synth_Q6_K(void *block, float std, struct qb_rng *rng)
+{
+    struct qb_block_Q6_K *b = block;
+    qb_rng_fill(rng, b, sizeof *b);
+    /* 64..127 with a random sign */
+    for (int k = 0; k < 16; k++) {
+        int size = 64 | (b->scales[k] & 63);
+        b->scales[k] = (int8_t)(b->scales[k] < 0 ? -size : size);
+    }
+    b->d = qb_f32_to_f16(std / (RMS_64 * RMS_SCALE_8));
+}
+
+QB_DEFINE_CHECK(Q4_K, qb_f16_is_finite(b[i].d) && qb_f16_is_finite(b[i].dmin))
+QB_DEFINE_CHECK(Q5_K, qb_f16_is_finite(b[i].d) && qb_f16_is_finite(b[i].dmin))
+QB_DEFINE_CHECK(Q6_K, qb_f16_is_finite(b[i].d))
