@@ -30,6 +30,7 @@ struct qb_gguf_writer {
     struct tensor_info *tensors;
     size_t n_tensors, cap;
     uint64_t data_bytes; /* padded, of all tensors so far */
+    uint64_t pos;        /* bytes written to the file */
     size_t current;      /* tensor being written */
     size_t written;      /* of it */
 };
@@ -225,6 +226,7 @@ enum qb_status qb_gguf_add_tensor(struct qb_gguf_writer *w, const char *name, in
 static void write_bytes(struct qb_gguf_writer *w, const void *data, size_t n)
 {
     fwrite(data, 1, n, w->file.file); /* errors stick in the FILE; commit reports them */
+    w->pos += n;
 }
 
 static void write_padding(struct qb_gguf_writer *w, uint64_t pos)
@@ -259,10 +261,9 @@ enum qb_status qb_gguf_begin_data(struct qb_gguf_writer *w, struct qb_err *err)
     write_bytes(w, w->kv.data ? w->kv.data : "", w->kv.len);
     for (size_t i = 0; i < w->n_tensors; i++)
         write_info(w, &w->tensors[i]);
-    off_t pos = ftello(w->file.file);
-    if (pos < 0 || ferror(w->file.file))
+    write_padding(w, w->pos);
+    if (ferror(w->file.file))
         return qb_fail_errno(err, QB_ERR_IO, "cannot write '%s'", w->file.path);
-    write_padding(w, (uint64_t)pos);
     return QB_OK;
 }
 
