@@ -1,0 +1,91 @@
+/*
+ * Scalar quantization of activations to int8 (kernels/act.h has the rule).
+ */
+#include "kernels/kernel_protos.h"
+#include <float.h>
+#include <math.h>
+
+/* Where the values of one column go. */
+struct target {
+    struct qb_act *a;
+    int64_t c0; /* first column of the tile */
+    int width, pos;
+};
+
+static int64_t target_index(const struct target *t, int64_t k, int per)
+{
+    return t->c0 * (t->a->n_k / per) + k / per * t->width + t->pos;
+}
+
+static float block_scale(const float *x, int n)
+{
+    float max = 0;
+    for (int i = 0; i < n; i++)
+        max = fmaxf(max, fabsf(x[i]));
+    float scale = max / 127.0f;
+    return scale < FLT_MIN ? 0 : scale;
+}
+
+/* Quantize n values at k of the column; the sum of q. */
+static int32_t put_q(const struct target *t, const float *x, int64_t k, int n, float scale)
+{
+    int8_t *base = t->a->q + t->c0 * t->a->n_k;
+    int32_t sum = 0;
+    for (int i = 0; i < n; i++) {
+        int q = scale > 0 ? (int)rintf(x[i] / scale) : 0;
+        base[((k + i) / 4 * t->width + t->pos) * 4 + (k + i) % 4] = (int8_t)q;
+        sum += q;
+    }
+    return sum;
+}
+
+static void column_q8_32(const struct target *t, const float *x)
+{
+    for (int64_t k = 0; k < t->a->n_k; k += 32) {
+        float scale = block_scale(x + k, 32);
+        int32_t sum = put_q(t, x + k, k, 32, scale);
+        int64_t i = target_index(t, k, 32);
+        t->a->scale[i] = scale;
+        t->a->nsum32[i] = -sum;
+        t->a->fsum[i] = scale * (float)sum;
+    }
+}
+
+static void column_q8_256(const struct target *t, const float *x)
+{
+    int16_t *npair = t->a->npair + t->c0 * (t->a->n_k / 32);
+    float scale = 0;
+    for (int64_t k = 0; k < t->a->n_k; k += 32) {
+        if (k % 256 == 0) {
+            scale = block_scale(x + k, 256);
+            t->a->scale[target_index(t, k, 256)] = scale;
+        }
+        int32_t lo = put_q(t, x + k, k, 16, scale);
+        int32_t hi = put_q(t, x + k + 16, k + 16, 16, scale);
+        t->a->nsum16[target_index(t, k, 16)] = -lo;
+        t->a->nsum16[target_index(t, k + 16, 16)] = -hi;
+        t->a->nsum32[target_index(t, k, 32)] = -(lo + hi);
+        npair[(k / 64 * t->width + t->pos) * 2 + k / 32 % 2] = (int16_t) - (lo + hi);
+    }
+}
+
+static void act_columns(const float *x, size_t ldx, int c0, int c1, struct qb_act *a,
+                        void (*column)(const struct target *t, const float *x))
+{
+    for (int c = c0; c < c1; c++) {
+        struct target t = {.a = a};
+        int tile = qb_act_tile_of(a, c, &t.pos);
+        t.c0 = qb_act_tile(a, tile, &t.width);
+        column(&t, x + (size_t)c * ldx);
+    }
+}
+
+void qb_act_q8_32_scalar(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)
+{
+    act_columns(x, ldx, c0, c1, a, column_q8_32);
+}
+
+void qb_act_q8_256_scalar(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)
+{
+    act_columns(x, ldx, c0, c1, a, column_q8_256);
+}

@@ -1,0 +1,198 @@
+/*
+ * Scalar kernels of the integer formats: one panel decoder, one GEMV and one tile kernel for all of them.
+ * They know formats only through qb_format.codes and layouts only through qb_matrix_get_block.
+ */
+#include "kernels/kernel_protos.h"
+#include "kernels/matrix.h"
+
+static int32_t offset_of(int shift)
+{
+    return shift == QB_OFFSET_NONE ? 0 : 1 << shift;
+}
+
+/* Write block codes at k (from the panel's start) of panel row r. */
+static void put_codes(const struct qb_format *f, const struct qb_codes *c, int64_t k, int r,
+                      struct qb_panel *p)
+{
+    enum { ROWS = QB_PANEL_ROWS };
+    for (int j = 0; j < f->block_elems; j++)
+        p->code[(k + j) / 4 * 4 * ROWS + r * 4 + (k + j) % 4] = c->code[j];
+    for (int s = 0; s < f->block_elems / f->sub; s++)
+        p->scale[(k / f->sub + s) * ROWS + r] = c->scale[s];
+    for (int i = 0; f->min == QB_MIN_F32 && i < f->block_elems / 32; i++)
+        p->min_f32[(k / 32 + i) * ROWS + r] = c->min_f32[i];
+    if (f->min != QB_MIN_I16)
+        return;
+    for (int i = 0; i < f->block_elems / 32; i++)
+        p->min_pair[((k / 32 + i) / 2 * ROWS + r) * 2 + (k / 32 + i) % 2] = c->min_i16[i];
+    p->min_scale[k / 256 * ROWS + r] = c->min_scale;
+}
+
+void qb_decode_panel_scalar(const struct qb_matrix *m, int64_t row0, int n_rows, int64_t k0, int64_t n_k,
+                            struct qb_panel *p)
+{
+    const struct qb_format *f = m->format;
+    uint8_t block[QB_MAX_BLOCK_BYTES];
+    struct qb_codes codes;
+    p->offset_shift = f->offset_shift;
+    for (int r = 0; r < QB_PANEL_ROWS; r++) {
+        int64_t row = row0 + (r < n_rows ? r : n_rows - 1);
+        for (int64_t k = 0; k < n_k; k += f->block_elems) {
+            qb_matrix_get_block(m, row, (k0 + k) / f->block_elems, block);
+            f->codes(block, &codes);
+            put_codes(f, &codes, k, r, p);
+        }
+    }
+}
+
+/* A column of an activation tile. */
+struct column {
+    const struct qb_act *a;
+    int64_t c0;
+    int width, pos;
+};
+
+static struct column column_of(const struct qb_act *a, int tile, int pos)
+{
+    struct column c = {.a = a, .pos = pos};
+    c.c0 = qb_act_tile(a, tile, &c.width);
+    return c;
+}
+
+static const int8_t *act_q4(const struct column *c, int64_t k)
+{
+    return c->a->q + c->c0 * c->a->n_k + (k / 4 * c->width + c->pos) * 4;
+}
+
+/* Entry of a tile-major array with one value per `per` weights. */
+static int64_t act_index(const struct column *c, int64_t k, int per)
+{
+    return c->c0 * (c->a->n_k / per) + k / per * c->width + c->pos;
+}
+
+static int32_t act_nsum(const struct column *c, int64_t k, int sub)
+{
+    return sub == 16 ? c->a->nsum16[act_index(c, k, 16)] : c->a->nsum32[act_index(c, k, 32)];
+}
+
+/* Minus the sum of q over the 32 weights at k, from pairs: npair is [n_k / 64][width][2]. */
+static int32_t act_npair(const struct column *c, int64_t k)
+{
+    int64_t base = c->c0 * (c->a->n_k / 32);
+    return c->a->npair[base + (k / 64 * c->width + c->pos) * 2 + k / 32 % 2];
+}
+
+/* What a tile class means; the constants of one instance. */
+struct traits {
+    int sub, act;
+    enum qb_min_kind min;
+};
+
+/* Integer sum of one sub-block of panel row r: codes times activations, less the offset. */
+static int32_t sub_sum(const struct qb_panel *p, const struct column *c, int r, int64_t k0, int64_t k,
+                       int sub)
+{
+    int32_t sum =
+        p->offset_shift == QB_OFFSET_NONE ? 0 : offset_of(p->offset_shift) * act_nsum(c, k0 + k, sub);
+    for (int i = 0; i < sub; i += 4) {
+        const uint8_t *w = p->code + ((k + i) / 4 * QB_PANEL_ROWS + r) * 4;
+        const int8_t *q = act_q4(c, k0 + k + i);
+        sum += w[0] * q[0] + w[1] * q[1] + w[2] * q[2] + w[3] * q[3];
+    }
+    return sum;
+}
+
+/* One activation block (32 or 256 weights at k of the panel). */
+static float act_block(const struct qb_panel *p, const struct column *c, int r, int64_t k0, int64_t k,
+                       struct traits t)
+{
+    enum { ROWS = QB_PANEL_ROWS };
+    float sum = 0;
+    for (int s = 0; s < t.act; s += t.sub)
+        sum += p->scale[(k + s) / t.sub * ROWS + r] * (float)sub_sum(p, c, r, k0, k + s, t.sub);
+    if (t.min == QB_MIN_I16) {
+        int32_t mins = 0;
+        for (int s = 0; s < t.act; s += 32)
+            mins += p->min_pair[((k + s) / 64 * ROWS + r) * 2 + (k + s) / 32 % 2] * act_npair(c, k0 + k + s);
+        sum += p->min_scale[k / 256 * ROWS + r] * (float)mins;
+    }
+    sum *= c->a->scale[act_index(c, k0 + k, t.act)];
+    if (t.min == QB_MIN_F32)
+        sum += p->min_f32[k / 32 * ROWS + r] * c->a->fsum[act_index(c, k0 + k, 32)];
+    return sum;
+}
+
+static void tile_scalar(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,
+                        const float *init, bool accumulate, float *out, size_t ldo, struct traits t)
+{
+    int width;
+    qb_act_tile(a, tile, &width);
+    for (int pos = 0; pos < width; pos++) {
+        struct column c = column_of(a, tile, pos);
+        for (int r = 0; r < QB_PANEL_ROWS; r++) {
+            float *y = out + (size_t)pos * ldo + r;
+            float sum = accumulate ? *y : init ? init[r] : 0;
+            for (int64_t k = 0; k < n_k; k += t.act)
+                sum += act_block(p, &c, r, k0, k, t);
+            *y = sum;
+        }
+    }
+}
+
+#define TILE(name, sub, act, min)                                                                            \
+    void qb_tile_##name##_scalar(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0,     \
+                                 int64_t n_k, const float *init, bool accumulate, float *out, size_t ldo)    \
+    {                                                                                                        \
+        tile_scalar(p, a, tile, k0, n_k, init, accumulate, out, ldo, (struct traits){sub, act, min});        \
+    }
+TILE(s32_a32, 32, 32, QB_MIN_NONE)
+TILE(s32_a32_wide, 32, 32, QB_MIN_NONE)
+TILE(m32_a32, 32, 32, QB_MIN_F32)
+TILE(s32_a256_wide, 32, 256, QB_MIN_NONE)
+TILE(m32_a256, 32, 256, QB_MIN_I16)
+TILE(s16_a256, 16, 256, QB_MIN_NONE)
+
+/* One block of weights times one column. */
+static float block_product(const struct qb_format *f, const struct qb_codes *w, const struct column *c,
+                           int64_t k)
+{
+    int32_t offset = offset_of(f->offset_shift), mins = 0;
+    float sum = 0, min_sum = 0;
+    for (int s = 0; s < f->block_elems; s += f->sub) {
+        int32_t isum = 0;
+        for (int j = s; j < s + f->sub; j++)
+            isum += (w->code[j] - offset) * act_q4(c, k + j)[(k + j) % 4];
+        sum += w->scale[s / f->sub] * (float)isum;
+    }
+    if (f->min == QB_MIN_F32)
+        min_sum = w->min_f32[0] * c->a->fsum[act_index(c, k, 32)];
+    if (f->min == QB_MIN_I16) {
+        for (int s = 0; s < f->block_elems; s += 32)
+            mins += w->min_i16[s / 32] * act_npair(c, k + s);
+        sum += w->min_scale * (float)mins;
+    }
+    return sum * c->a->scale[act_index(c, k, f->act == QB_ACT_Q8_32 ? 32 : 256)] + min_sum;
+}
+
+void qb_gemv_scalar(const struct qb_matrix *m, int64_t row0, int64_t n_rows, const struct qb_act *a,
+                    const float *bias, bool accumulate, float *out, size_t ldo)
+{
+    const struct qb_format *f = m->format;
+    uint8_t block[QB_MAX_BLOCK_BYTES];
+    struct qb_codes codes;
+    for (int64_t r = row0; r < row0 + n_rows; r++) {
+        float sum[QB_GEMV_MAX_COLS];
+        for (int c = 0; c < a->n_cols; c++)
+            sum[c] = (accumulate ? out[(size_t)c * ldo + (size_t)r] : 0) + (bias ? bias[r] : 0);
+        for (int64_t k = 0; k < m->n_cols; k += f->block_elems) {
+            qb_matrix_get_block(m, r, k / f->block_elems, block);
+            f->codes(block, &codes);
+            for (int c = 0; c < a->n_cols; c++) {
+                struct column col = column_of(a, 0, c);
+                sum[c] += block_product(f, &codes, &col, k);
+            }
+        }
+        for (int c = 0; c < a->n_cols; c++)
+            out[(size_t)c * ldo + (size_t)r] = sum[c];
+    }
+}
