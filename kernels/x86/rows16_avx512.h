@@ -12,9 +12,7 @@
 
 #include "base/f16.h"
 #include "kernels/kernels.h"
-
-#define QB_INLINE static inline __attribute__((always_inline))
-#define QB_UNROLL _Pragma("GCC unroll 16")
+#include "kernels/simd.h"
 
 enum rows16_kind {
     ROWS16_STRIDED, /* plain, 16 full rows at a fixed stride */
@@ -30,7 +28,12 @@ struct rows16 {
     const uint8_t *p[4];    /* STRIDED, R16: p[0]; 8x8: two groups; 4x4, 4x8: four groups */
     size_t stride;          /* STRIDED: bytes from row to row */
     const uint8_t *row[16]; /* TABLE */
+    const uint8_t *ahead;   /* what rows16_prefetch asks for next */
 };
+
+/* r16 is one stream: ask for it this far ahead. The 16 streams of plain rows are too short for the hardware
+ * to follow; but together they are contiguous too, so ask for the same place of the next 16 rows. */
+#define ROWS16_AHEAD_BYTES 4096
 
 /* First block of 16 rows from row0 at weight k0. Groups and rows past the end repeat the last one. */
 QB_INLINE void rows16_init(struct rows16 *s, const struct qb_matrix *m, int64_t row0, int64_t k0,
@@ -44,6 +47,8 @@ QB_INLINE void rows16_init(struct rows16 *s, const struct qb_matrix *m, int64_t 
         return;
     }
     s->stride = row_bytes;
+    s->ahead = m->data + (size_t)row0 * row_bytes + skip * 16 +
+               (kind == ROWS16_R16 ? ROWS16_AHEAD_BYTES : 16 * row_bytes);
     int rows = kind == ROWS16_8X8                         ? 8
                : kind == ROWS16_4X4 || kind == ROWS16_4X8 ? 4
                : kind == ROWS16_R16                       ? 16
@@ -80,6 +85,17 @@ QB_INLINE void rows16_next(struct rows16 *s, int block_bytes, enum rows16_kind k
             s->p[i] += 4 * block_bytes;
         break;
     }
+}
+
+/* Ask for the next `bytes`. Prefetches past the end of the mapping do nothing. */
+QB_INLINE void rows16_prefetch(struct rows16 *s, int bytes, enum rows16_kind kind)
+{
+    if (kind == ROWS16_TABLE)
+        return;
+    QB_UNROLL
+    for (int i = 0; i < bytes; i += 64)
+        _mm_prefetch((const char *)s->ahead + i, kind == ROWS16_R16 ? _MM_HINT_T0 : _MM_HINT_T1);
+    s->ahead += bytes;
 }
 
 QB_INLINE const uint8_t *rows16_row(const struct rows16 *s, int i, enum rows16_kind kind)

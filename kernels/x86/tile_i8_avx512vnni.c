@@ -10,10 +10,9 @@
 #include <immintrin.h>
 
 #include "kernels/kernels.h"
+#include "kernels/simd.h"
 
 #define TILE_COLS 7
-#define INLINE    static inline __attribute__((always_inline))
-#define UNROLL    _Pragma("GCC unroll 16")
 
 /* What one instance is specialized on; all constants after inlining. */
 struct tile_shape {
@@ -32,7 +31,7 @@ struct tile_act {
     const int16_t *npair;
 };
 
-INLINE struct tile_act tile_act_at(const struct qb_act *a, int tile, int64_t k0, struct tile_shape s)
+QB_INLINE struct tile_act tile_act_at(const struct qb_act *a, int tile, int64_t k0, struct tile_shape s)
 {
     int w;
     int64_t c0 = qb_act_tile(a, tile, &w);
@@ -47,23 +46,23 @@ INLINE struct tile_act tile_act_at(const struct qb_act *a, int tile, int64_t k0,
 }
 
 /* Integer accumulators of all columns over sub-block b of the panel, starting at the offset term. */
-INLINE void tile_dot(const uint8_t *code, const struct tile_act *a, int64_t b, struct tile_shape s,
-                     __m512i *i0, __m512i *i1)
+QB_INLINE void tile_dot(const uint8_t *code, const struct tile_act *a, int64_t b, struct tile_shape s,
+                        __m512i *i0, __m512i *i1)
 {
     const uint8_t *w = code + b * s.sub * QB_PANEL_ROWS;
     const int8_t *q = a->q + b * s.sub * s.cols;
-    UNROLL
+    QB_UNROLL
     for (int c = 0; c < s.cols; c++) {
         i0[c] = _mm512_setzero_si512();
         if (s.shift != QB_OFFSET_NONE)
             i0[c] = _mm512_slli_epi32(_mm512_set1_epi32(a->nsum[b * s.cols + c]), s.shift);
         i1[c] = i0[c];
     }
-    UNROLL
+    QB_UNROLL
     for (int k = 0; k < s.sub / 4; k++) {
         __m512i w0 = _mm512_load_si512(w + k * 128);
         __m512i w1 = _mm512_load_si512(w + k * 128 + 64);
-        UNROLL
+        QB_UNROLL
         for (int c = 0; c < s.cols; c++) {
             __m512i x = _mm512_set1_epi32(*(const int32_t *)(q + (k * s.cols + c) * 4));
             i0[c] = _mm512_dpbusd_epi32(i0[c], w0, x);
@@ -73,12 +72,12 @@ INLINE void tile_dot(const uint8_t *code, const struct tile_act *a, int64_t b, s
 }
 
 /* f += scale (x activation scale) * dot, over sub-block b. */
-INLINE void tile_fold(const struct qb_panel *p, const struct tile_act *a, int64_t b, struct tile_shape s,
-                      __m512i *i0, __m512i *i1, __m512 *f0, __m512 *f1)
+QB_INLINE void tile_fold(const struct qb_panel *p, const struct tile_act *a, int64_t b, struct tile_shape s,
+                         __m512i *i0, __m512i *i1, __m512 *f0, __m512 *f1)
 {
     __m512 s0 = _mm512_load_ps(p->scale + b * QB_PANEL_ROWS);
     __m512 s1 = _mm512_load_ps(p->scale + b * QB_PANEL_ROWS + 16);
-    UNROLL
+    QB_UNROLL
     for (int c = 0; c < s.cols; c++) {
         __m512 t0 = s0, t1 = s1;
         if (s.act == 32) {
@@ -93,7 +92,7 @@ INLINE void tile_fold(const struct qb_panel *p, const struct tile_act *a, int64_
         return;
     __m512 m0 = _mm512_load_ps(p->min_f32 + b * QB_PANEL_ROWS);
     __m512 m1 = _mm512_load_ps(p->min_f32 + b * QB_PANEL_ROWS + 16);
-    UNROLL
+    QB_UNROLL
     for (int c = 0; c < s.cols; c++) {
         __m512 x = _mm512_set1_ps(a->fsum[b * s.cols + c]);
         f0[c] = _mm512_fmadd_ps(m0, x, f0[c]);
@@ -103,23 +102,23 @@ INLINE void tile_fold(const struct qb_panel *p, const struct tile_act *a, int64_
 
 /* f += min_scale * (minima . negated sums) over the 256 weights of block B: int16 pairs, four vpdpwssd a
  * vector. */
-INLINE void tile_min_i16(const struct qb_panel *p, const struct tile_act *a, int64_t B, struct tile_shape s,
-                         __m512 *f0, __m512 *f1)
+QB_INLINE void tile_min_i16(const struct qb_panel *p, const struct tile_act *a, int64_t B,
+                            struct tile_shape s, __m512 *f0, __m512 *f1)
 {
     const int16_t *m = p->min_pair + B * 4 * QB_PANEL_ROWS * 2;
     const int16_t *n = a->npair + B * 4 * s.cols * 2;
     __m512 ms0 = _mm512_load_ps(p->min_scale + B * QB_PANEL_ROWS);
     __m512 ms1 = _mm512_load_ps(p->min_scale + B * QB_PANEL_ROWS + 16);
     __m512i m0[4], m1[4];
-    UNROLL
+    QB_UNROLL
     for (int i = 0; i < 4; i++) {
         m0[i] = _mm512_load_si512(m + i * QB_PANEL_ROWS * 2);
         m1[i] = _mm512_load_si512(m + i * QB_PANEL_ROWS * 2 + 32);
     }
-    UNROLL
+    QB_UNROLL
     for (int c = 0; c < s.cols; c++) {
         __m512i t0 = _mm512_setzero_si512(), t1 = t0;
-        UNROLL
+        QB_UNROLL
         for (int i = 0; i < 4; i++) {
             __m512i x = _mm512_set1_epi32(*(const int32_t *)(n + (i * s.cols + c) * 2));
             t0 = _mm512_dpwssd_epi32(t0, m0[i], x);
@@ -131,10 +130,10 @@ INLINE void tile_min_i16(const struct qb_panel *p, const struct tile_act *a, int
 }
 
 /* out (+)= f, scaled per column when x is given. */
-INLINE void tile_store(struct tile_shape s, const __m512 *f0, const __m512 *f1, const float *x,
-                       const float *init, bool accumulate, float *out, size_t ldo)
+QB_INLINE void tile_store(struct tile_shape s, const __m512 *f0, const __m512 *f1, const float *x,
+                          const float *init, bool accumulate, float *out, size_t ldo)
 {
-    UNROLL
+    QB_UNROLL
     for (int c = 0; c < s.cols; c++) {
         float *o = out + (size_t)c * ldo;
         const float *from = accumulate ? o : init;
@@ -151,14 +150,14 @@ INLINE void tile_store(struct tile_shape s, const __m512 *f0, const __m512 *f1, 
 
 /* One tile over the whole slice. Activations per 32: one float sum over the slice. Per 256: one store every
  * 256. */
-INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int tile, int64_t k0, int64_t n_k,
-                     const float *init, bool accumulate, float *out, size_t ldo, struct tile_shape s)
+QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int tile, int64_t k0, int64_t n_k,
+                        const float *init, bool accumulate, float *out, size_t ldo, struct tile_shape s)
 {
     struct tile_act a = tile_act_at(act, tile, k0, s);
     int64_t step = s.act == 32 ? n_k : 256;
     for (int64_t k = 0; k < n_k; k += step) {
         __m512 f0[TILE_COLS], f1[TILE_COLS];
-        UNROLL
+        QB_UNROLL
         for (int c = 0; c < s.cols; c++)
             f0[c] = f1[c] = _mm512_setzero_ps();
         for (int64_t b = k / s.sub; b < (k + step) / s.sub; b++) {

@@ -62,7 +62,7 @@ QB_INLINE void decode_panel(const struct qb_matrix *m, int64_t row0, int n_rows,
 }
 
 /* Column sums of one block: acc[c] += what the block adds to 16 rows. */
-QB_INLINE void gemv_block(const struct rows16 *s, const struct qb_act *a, int64_t b, __m512 *acc, int cols,
+QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, __m512 *acc, int cols,
                           enum rows16_kind kind)
 {
     struct header h;
@@ -77,6 +77,7 @@ QB_INLINE void gemv_block(const struct rows16 *s, const struct qb_act *a, int64_
     QB_UNROLL
     for (int c = 0; c < W_CHUNKS; c++) {
         __m512i w[W_CHUNK / 4];
+        rows16_prefetch(s, 16 * W_BYTES / W_CHUNKS, kind);
         read_chunk(s, kind, c, w);
         QB_UNROLL
         for (int j = 0; j < W_CHUNK_SUBS; j++) {
@@ -123,8 +124,9 @@ QB_INLINE void gemv_rows16(const struct qb_matrix *m, int64_t row0, int64_t n, c
         if (accumulate)
             acc[i] = _mm512_add_ps(acc[i], _mm512_maskz_loadu_ps(valid, out + (size_t)i * ldo + row0));
     }
-    for (int64_t b = 0; b < m->n_cols / W_ELEMS; b++, rows16_next(&s, W_BYTES, kind))
+    for (int64_t b = 0; b < m->n_cols / W_ELEMS; b++, rows16_next(&s, W_BYTES, kind)) {
         gemv_block(&s, a, b, acc, cols, kind);
+    }
     QB_UNROLL
     for (int i = 0; i < cols; i++)
         _mm512_mask_storeu_ps(out + (size_t)i * ldo + row0, valid, acc[i]);
