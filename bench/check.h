@@ -1,0 +1,22 @@
+/*
+ * Is what will be timed also right?
+ */
+#ifndef QB_BENCH_CHECK_H
+#define QB_BENCH_CHECK_H
+
+#include "engine/session.h"
+
+#define QB_CHECK_TOKENS 17 /* 16 as a batch, then one alone: both kinds of kernels */
+#define QB_NMSE_LIMIT   1e-2
+
+/*
+ * Evaluate the first tokens on the session and on the reference path, and compare the logits:
+ * nmse = sum (a - b)^2 / sum b^2, the larger of batch and single token.
+ * @param o  the session's options with the reference kernel set
+ * Errors: QB_ERR_CHECK when nmse is above the limit or not finite; *nmse is set then too.
+ */
+enum qb_status qb_check_logits(double *nmse, struct qb_session *s, const struct qb_model *m,
+                               const struct qb_session_options *o, const int32_t *tokens, struct qb_err *err);
+double qb_nmse(const float *got, const float *want, int64_t n);
+
+#endif

@@ -1,0 +1,266 @@
+/*
+ * Crews, kernel sets, models and sessions of a run.
+ */
+#include "bench/lab.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "bench/check.h"
+#include "bench/commands.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum qb_status add_crew(struct qb_lab *l, int n_threads, struct qb_err *err)
+{
+    if (qb_lab_crew(l, n_threads))
+        return QB_OK;
+    const struct qb_bench_options *o = l->options;
+    struct qb_placement_options po = {.cpu_mask = o->cpu_mask,
+                                      .smt = o->smt,
+                                      .numa = (enum qb_numa_policy)o->numa,
+                                      .quota = l->machine->cpu_quota};
+    struct qb_crew *crew = &l->crews[l->n_crews];
+    QB_TRY(qb_pool_for(&crew->pool, &crew->placement, l->topology, po, n_threads, err));
+    crew->n_threads = n_threads;
+    qb_buf_init(&crew->map, 0);
+    qb_placement_describe(&crew->placement, &crew->map);
+    if (crew->placement.oversubscribed)
+        qb_warn("%d threads are more than this process has CPUs: they take turns", n_threads);
+    l->n_crews++;
+    return QB_OK;
+}
+
+static enum qb_status add_crews(struct qb_lab *l, struct qb_err *err)
+{
+    const struct qb_suite *s = l->suite;
+    QB_TRY(qb_calloc((void **)&l->crews, 2 * s->n_configs + 1, sizeof *l->crews, "the thread pools", err));
+    for (size_t i = 0; i < s->n_configs; i++) {
+        QB_TRY(add_crew(l, s->configs[i].n_threads, err));
+        QB_TRY(add_crew(l, s->configs[i].n_threads_batch, err));
+    }
+    return QB_OK;
+}
+
+static void forecast_all(struct qb_lab *l)
+{
+    for (size_t v = 0; v < l->suite->n_variants; v++) {
+        struct qb_specimen *x = &l->specimens[v];
+        struct qb_err err = {0};
+        void *f = NULL;
+        enum qb_status st = qb_calloc(&f, 1, sizeof *x->forecast, "a model", &err);
+        if (!st)
+            st = qb_forecast_make(f, &l->suite->variants[v], &err);
+        if (!st) {
+            x->forecast = f;
+            continue;
+        }
+        free(f);
+        snprintf(x->reason, sizeof x->reason, "%s", err.message);
+    }
+}
+
+static enum qb_status init_all(struct qb_lab *l, struct qb_err *err)
+{
+    const struct qb_suite *s = l->suite;
+    QB_TRY(qb_calloc((void **)&l->specimens, s->n_variants + 1, sizeof *l->specimens, "the variants", err));
+    QB_TRY(qb_calloc((void **)&l->stands, s->n_configs + 1, sizeof *l->stands, "the configurations", err));
+    QB_TRY(qb_calloc((void **)&l->trials, s->n_cases + 1, sizeof *l->trials, "the cases", err));
+    for (size_t i = 0; i < s->n_configs; i++) {
+        l->stands[i].nmse = NAN;
+        l->n_tokens = s->configs[i].n_ctx > l->n_tokens ? s->configs[i].n_ctx : l->n_tokens;
+    }
+    l->n_tokens = l->n_tokens > QB_CHECK_TOKENS ? l->n_tokens : QB_CHECK_TOKENS;
+    for (size_t i = 0; i < s->n_cases; i++) {
+        struct qb_trial *t = &l->trials[i];
+        QB_TRY(qb_calloc((void **)&t->ns, (size_t)s->max_rounds, sizeof *t->ns, "the samples", err));
+        QB_TRY(qb_calloc((void **)&t->round, (size_t)s->max_rounds, sizeof *t->round, "the samples", err));
+    }
+    QB_TRY(add_crews(l, err));
+    forecast_all(l);
+    return QB_OK;
+}
+
+enum qb_status qb_lab_init(struct qb_lab *l, const struct qb_suite *s, const struct qb_bench_options *o,
+                           const struct qb_topology *t, const struct qb_machine *m, struct qb_err *err)
+{
+    *l = (struct qb_lab){.suite = s, .options = o, .topology = t, .machine = m};
+    enum qb_status st = init_all(l, err);
+    if (st)
+        qb_lab_release(l);
+    return st;
+}
+
+void qb_lab_release(struct qb_lab *l)
+{
+    if (l->specimens && l->stands)
+        qb_lab_unload(l, 0, l->suite->n_variants);
+    for (size_t i = 0; l->specimens && i < l->suite->n_variants; i++)
+        free(l->specimens[i].forecast);
+    for (size_t i = 0; l->trials && i < l->suite->n_cases; i++) {
+        free(l->trials[i].ns);
+        free(l->trials[i].round);
+    }
+    for (size_t i = 0; i < l->n_crews; i++) {
+        qb_pool_free(l->crews[i].pool);
+        qb_placement_release(&l->crews[i].placement);
+        qb_buf_release(&l->crews[i].map);
+    }
+    free(l->crews);
+    free(l->specimens);
+    free(l->stands);
+    free(l->trials);
+    memset(l, 0, sizeof *l);
+}
+
+struct qb_crew *qb_lab_crew(const struct qb_lab *l, int n_threads)
+{
+    for (size_t i = 0; i < l->n_crews; i++)
+        if (l->crews[i].n_threads == n_threads)
+            return &l->crews[i];
+    return NULL;
+}
+
+enum qb_isa qb_lab_isa(const struct qb_variant *v)
+{
+    return v->isa == QB_ISA_AUTO ? qb_cpu_isa() : v->isa;
+}
+
+const struct qb_kernels_of *qb_lab_kernels(struct qb_lab *l, enum qb_isa isa, struct qb_err *err)
+{
+    struct qb_kernels_of *k = &l->kernels[isa];
+    if (k->ready)
+        return k;
+    if (qb_kernel_set_select(&k->set, isa, err) != QB_OK)
+        return NULL;
+    if (qb_kernel_set_select_reference(&k->reference, QB_ISA_AUTO, err) != QB_OK)
+        return NULL;
+    k->ready = true;
+    return k;
+}
+
+static struct qb_session_options session_options(const struct qb_lab *l, const struct qb_config *c,
+                                                 const struct qb_kernel_set *set)
+{
+    return (struct qb_session_options){.set = set,
+                                       .pool = qb_lab_crew(l, c->n_threads_batch)->pool,
+                                       .pool_gen = qb_lab_crew(l, c->n_threads)->pool,
+                                       .n_ctx = c->n_ctx,
+                                       .n_batch = c->n_batch,
+                                       .n_ubatch = c->n_ubatch,
+                                       .type_k = c->type_k,
+                                       .type_v = c->type_v};
+}
+
+uint64_t qb_lab_variant_bytes(const struct qb_lab *l, size_t variant)
+{
+    const struct qb_suite *s = l->suite;
+    const struct qb_forecast *f = l->specimens[variant].forecast;
+    if (!f)
+        return 0;
+    struct qb_model *probe =
+        calloc(1, sizeof *probe); /* a session's size depends on the hyper-parameters only */
+    if (!probe)
+        return f->tensor_bytes;
+    probe->hp = f->hp;
+    uint64_t bytes = f->tensor_bytes;
+    struct qb_err err;
+    const struct qb_kernels_of *k =
+        qb_lab_kernels((struct qb_lab *)l, qb_lab_isa(&s->variants[variant]), &err);
+    for (size_t i = 0; i < s->n_configs && k; i++) {
+        if (s->configs[i].variant != variant)
+            continue;
+        struct qb_session_options o = session_options(l, &s->configs[i], &k->set);
+        bytes += qb_session_bytes(probe, &o);
+    }
+    free(probe);
+    return bytes;
+}
+
+/* Random ids as llama-bench draws them, but seeded; BOS first where the model wants one. */
+static enum qb_status draw_tokens(const struct qb_lab *l, struct qb_specimen *x, struct qb_err *err)
+{
+    QB_TRY(qb_calloc((void **)&x->tokens, (size_t)l->n_tokens, sizeof *x->tokens, "the tokens", err));
+    struct qb_rng rng;
+    qb_rng_init(&rng, (uint64_t)l->options->seed, 7);
+    const struct qb_hparams *hp = &x->model->hp;
+    for (int64_t i = 0; i < l->n_tokens; i++)
+        x->tokens[i] = (int32_t)qb_rng_below(&rng, (uint32_t)hp->n_vocab);
+    if (hp->add_bos && hp->bos_id >= 0 && hp->bos_id < hp->n_vocab)
+        x->tokens[0] = hp->bos_id;
+    return QB_OK;
+}
+
+static enum qb_status open_stand(struct qb_lab *l, size_t config, const struct qb_kernels_of *k,
+                                 struct qb_err *err)
+{
+    const struct qb_config *c = &l->suite->configs[config];
+    struct qb_specimen *x = &l->specimens[c->variant];
+    struct qb_stand *stand = &l->stands[config];
+    struct qb_session_options o = session_options(l, c, &k->set);
+    stand->bytes = qb_session_bytes(x->model, &o);
+    stand->prefilled = 0;
+    QB_TRY(qb_session_create(&stand->session, x->model, &o, err));
+    o.set = &k->reference;
+    return qb_check_logits(&stand->nmse, stand->session, x->model, &o, x->tokens, err);
+}
+
+static enum qb_status load_variant(struct qb_lab *l, size_t v, struct qb_err *err)
+{
+    const struct qb_suite *s = l->suite;
+    struct qb_specimen *x = &l->specimens[v];
+    const struct qb_kernels_of *k = qb_lab_kernels(l, qb_lab_isa(&s->variants[v]), err);
+    if (!k)
+        return err->code;
+    QB_TRY(qb_source_load(&x->model, &s->variants[v], x->forecast, &k->set, l->crews[0].pool,
+                          (uint64_t)l->options->seed, err));
+    qb_work_of(&x->work, x->model, &k->set);
+    QB_TRY(draw_tokens(l, x, err));
+    for (size_t i = 0; i < s->n_configs && !qb_interrupted(); i++) {
+        struct qb_err failed = {0};
+        if (s->configs[i].variant == v && open_stand(l, i, k, &failed) != QB_OK)
+            snprintf(l->stands[i].reason, sizeof l->stands[i].reason, "%s", failed.message);
+    }
+    return QB_OK;
+}
+
+void qb_lab_load(struct qb_lab *l, size_t from, size_t to)
+{
+    for (size_t v = from; v < to && !qb_interrupted(); v++) {
+        struct qb_err err = {0};
+        if (l->specimens[v].reason[0])
+            continue;
+        if (load_variant(l, v, &err) != QB_OK)
+            snprintf(l->specimens[v].reason, sizeof l->specimens[v].reason, "%s", err.message);
+    }
+}
+
+void qb_lab_unload(struct qb_lab *l, size_t from, size_t to)
+{
+    for (size_t i = 0; i < l->suite->n_configs; i++) {
+        size_t v = l->suite->configs[i].variant;
+        if (v < from || v >= to)
+            continue;
+        qb_session_free(l->stands[i].session);
+        l->stands[i].session = NULL;
+    }
+    for (size_t v = from; v < to; v++) {
+        qb_model_close(l->specimens[v].model);
+        free(l->specimens[v].tokens);
+        l->specimens[v].model = NULL;
+        l->specimens[v].tokens = NULL;
+    }
+}
+
+const char *qb_lab_reason(const struct qb_lab *l, size_t c)
+{
+    const struct qb_case *k = &l->suite->cases[c];
+    const struct qb_stand *stand = &l->stands[k->config];
+    const struct qb_specimen *x = &l->specimens[l->suite->configs[k->config].variant];
+    if (x->reason[0])
+        return x->reason;
+    if (stand->reason[0])
+        return stand->reason;
+    return l->trials[c].reason[0] ? l->trials[c].reason : NULL;
+}
