@@ -17,8 +17,7 @@ uint64_t qb_peak_f32_avx2(const void *data, uint64_t n)
     for (uint64_t i = 0; i < n; i++) {
 #pragma GCC unroll 16
         for (int c = 0; c < CHAINS; c++)
-            sum[c] = _mm256_fmadd_ps(x, y, sum[c]);
-        __asm__ volatile("" : "+x"(x), "+x"(y));
+            __asm__ volatile("vfmadd231ps %2, %1, %0" : "+x"(sum[c]) : "x"(x), "x"(y));
     }
     __m256 all = sum[0];
     for (int c = 1; c < CHAINS; c++)
@@ -37,9 +36,12 @@ uint64_t qb_peak_int8_avx2(const void *data, uint64_t n)
     for (uint64_t i = 0; i < n; i++) {
 #pragma GCC unroll 16
         for (int c = 0; c < 8; c++) {
-            __asm__ volatile("" : "+x"(x)); /* or the products would be computed once for all sums */
-            __m256i pairs = _mm256_maddubs_epi16(x, y);
-            sum[c] = _mm256_add_epi32(sum[c], _mm256_madd_epi16(pairs, one));
+            __m256i t;
+            __asm__ volatile("vpmaddubsw %3, %2, %1\n\t"
+                             "vpmaddwd %4, %1, %1\n\t"
+                             "vpaddd %1, %0, %0"
+                             : "+x"(sum[c]), "=&x"(t)
+                             : "x"(x), "x"(y), "x"(one));
         }
     }
     __m256i all = sum[0];

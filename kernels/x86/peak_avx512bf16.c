@@ -4,7 +4,7 @@
 #include "kernels/peak.h"
 #include <immintrin.h>
 
-#define CHAINS 16
+#define CHAINS 12
 
 qb_peak_fn qb_peak_bf16_avx512bf16;
 
@@ -18,8 +18,7 @@ uint64_t qb_peak_bf16_avx512bf16(const void *data, uint64_t n)
     for (uint64_t i = 0; i < n; i++) {
 #pragma GCC unroll 16
         for (int c = 0; c < CHAINS; c++)
-            sum[c] = _mm512_dpbf16_ps(sum[c], (__m512bh)x, (__m512bh)y);
-        __asm__ volatile("" : "+v"(x), "+v"(y));
+            __asm__ volatile("vdpbf16ps %2, %1, %0" : "+v"(sum[c]) : "v"(x), "v"(y));
     }
     __m512 all = sum[0];
     for (int c = 1; c < CHAINS; c++)
