@@ -1,6 +1,6 @@
 /*
- * A loaded model: hyper-parameters and weight matrices in the wanted layout. The model owns the mapping and the repacked
- * block; tensors are views that live as long as the model.
+ * A loaded model: hyper-parameters and weight matrices in the wanted layout. The model owns the mapping and
+ * the repacked block; tensors are views that live as long as the model.
  */
 #ifndef QB_ENGINE_MODEL_H
 #define QB_ENGINE_MODEL_H
@@ -29,31 +29,34 @@ struct qb_layout_use {
 struct qb_model {
     struct qb_hparams hp;
     const struct qb_arch *arch;
-    struct qb_matrix token_embd, output; /* output is token_embd when tied */
+    struct qb_matrix token_embd, output;   /* output is token_embd when tied */
     const float *output_norm, *rope_freqs; /* rope_freqs may be NULL */
     struct qb_layer *layers;
     /* facts */
-    uint64_t n_params, tensor_bytes, file_bytes, hash; /* hash: XXH3 of metadata and tensor bytes (sampled), or of the shape */
-    int n_stayed_plain;    /* matrices that the wanted layout did not fit */
+    uint64_t n_params, tensor_bytes, file_bytes,
+        hash;           /* hash: XXH3 of metadata and tensor bytes (sampled), or of the shape */
+    int n_stayed_plain; /* matrices of products that the wanted layout did not fit */
     struct qb_layout_use use[QB_FORMAT_COUNT * QB_LAYOUT_COUNT];
     int n_use;
-    uint64_t load_ns, repack_ns; /* open and bind; repack (or synthesize) */
+    uint64_t load_ns, repack_ns;      /* open and bind; repack (or synthesize) */
     struct qb_model_storage *storage; /* private */
 };
 
 struct qb_model_options {
-    enum qb_layout_id layout;    /* PLAIN = as stored; AUTO = by the set */
+    enum qb_layout_id layout;        /* PLAIN = as stored; AUTO = by the set */
     const struct qb_kernel_set *set; /* for AUTO */
-    struct qb_pool *pool;        /* repacks, synthesizes and touches memory first */
-    uint64_t seed;               /* synthetic models */
+    struct qb_pool *pool;            /* repacks, synthesizes and touches memory first */
+    uint64_t seed;                   /* synthetic models */
 };
 
-/* From a GGUF file. Weights that stay plain are used in the mapping; repacked ones are copied and their pages dropped. */
+/* From a GGUF file. Weights that stay plain are used in the mapping; repacked ones are copied and their pages
+ * dropped. */
 enum qb_status qb_model_open(struct qb_model **out, const char *path, const struct qb_model_options *o,
                              struct qb_err *err);
 /* A synthetic model of this shape in this file type, made in memory. */
-enum qb_status qb_model_synthesize(struct qb_model **out, const struct qb_hparams *hp, const struct qb_ftype *ftype,
-                                   bool imatrix_mix, const struct qb_model_options *o, struct qb_err *err);
+enum qb_status qb_model_synthesize(struct qb_model **out, const struct qb_hparams *hp,
+                                   const struct qb_ftype *ftype, bool imatrix_mix,
+                                   const struct qb_model_options *o, struct qb_err *err);
 void qb_model_close(struct qb_model *m);
 
 /* llama-bench's model_type: "qwen2 3B Q4_K - Medium". */

@@ -1,6 +1,6 @@
 /*
- * A session: one timeline of tokens with its KV cache and scratch memory, over a borrowed model, kernel set and pool. All
- * memory is taken when it is created; evaluating allocates nothing.
+ * A session: one timeline of tokens with its KV cache and scratch memory, over a borrowed model, kernel set
+ * and pool. All memory is taken when it is created; evaluating allocates nothing.
  */
 #ifndef QB_ENGINE_SESSION_H
 #define QB_ENGINE_SESSION_H
@@ -9,10 +9,10 @@
 
 struct qb_session_options {
     const struct qb_kernel_set *set;
-    struct qb_pool *pool;       /* for batches of more than 1 token, and for single tokens if pool_gen is NULL */
-    struct qb_pool *pool_gen;   /* optional: another thread count for single tokens */
-    int64_t n_ctx;              /* positions; rounded up to a multiple of 256 as llama-bench does */
-    int n_batch, n_ubatch;      /* as llama-bench: 2048, 512; clipped to n_ctx, ubatch to batch */
+    struct qb_pool *pool; /* for batches of more than 1 token, and for single tokens if pool_gen is NULL */
+    struct qb_pool *pool_gen; /* optional: another thread count for single tokens */
+    int64_t n_ctx;            /* positions; rounded up to a multiple of 256 as llama-bench does */
+    int n_batch, n_ubatch;    /* as llama-bench: 2048, 512; clipped to n_ctx, ubatch to batch */
     enum qb_kv_type type_k, type_v;
 };
 
@@ -33,12 +33,36 @@ enum qb_logits { QB_LOGITS_NONE, QB_LOGITS_LAST, QB_LOGITS_ALL };
 /*
  * Evaluate n tokens at the current position: cut into micro-batches of n_ubatch. n may exceed n_batch.
  * @param logits  which logits; ALL writes [n][n_vocab], LAST [n_vocab] into `out`
- * @param out     NULL with NONE; with LAST it may be NULL: then logits are computed into the session's own buffer
- * Errors: QB_ERR_USAGE for an id outside the vocabulary or more tokens than the context holds; nothing is changed then.
+ * @param out     NULL with NONE; with LAST it may be NULL: then logits are computed into the session's own
+ * buffer Errors: QB_ERR_USAGE for an id outside the vocabulary or more tokens than the context holds; nothing
+ * is changed then.
  */
-enum qb_status qb_session_eval(struct qb_session *s, const int32_t *tokens, int64_t n, enum qb_logits logits, float *out,
-                               struct qb_err *err);
+enum qb_status qb_session_eval(struct qb_session *s, const int32_t *tokens, int64_t n, enum qb_logits logits,
+                               float *out, struct qb_err *err);
 /* Logits of the last token of the last eval with LAST or ALL (n_vocab floats, valid until the next eval). */
 const float *qb_session_logits(const struct qb_session *s);
+
+/*
+ * Where the time goes: phases of the forward pass, summed over layers into an array that the caller owns
+ * (NULL, the default, turns it off).
+ */
+enum qb_phase {
+    QB_PHASE_EMBED,
+    QB_PHASE_PREPARE, /* norms and quantization of activations */
+    QB_PHASE_QKV,
+    QB_PHASE_ROPE, /* and writing the KV cache */
+    QB_PHASE_ATTENTION,
+    QB_PHASE_ATTN_OUTPUT,
+    QB_PHASE_GATE_UP,
+    QB_PHASE_DOWN,
+    QB_PHASE_HEAD,
+    QB_PHASE_COUNT
+};
+const char *qb_phase_name(enum qb_phase phase);
+void qb_session_profile(struct qb_session *s, uint64_t *phase_ns);
+
+/* KV cache types by name: "f32", "f16", "q8_0" (any case). */
+const char *qb_kv_type_name(enum qb_kv_type type);
+bool qb_kv_type_parse(const char *name, enum qb_kv_type *out);
 
 #endif
