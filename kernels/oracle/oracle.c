@@ -1,0 +1,126 @@
+/*
+ * Double precision truth for matrix products. Nothing here is shared with the kernels but the decoders, which
+ * are themselves checked against published vectors.
+ */
+#include "kernels/oracle/oracle.h"
+#include "base/f16.h"
+#include "kernels/matrix.h"
+#include <float.h>
+#include <math.h>
+
+double qb_oracle_act(const struct qb_act *a, int col, int64_t k)
+{
+    int pos, w;
+    int tile = qb_act_tile_of(a, col, &pos);
+    int64_t c0 = qb_act_tile(a, tile, &w);
+    switch (a->kind) {
+    case QB_ACT_F32:
+        return a->f32[c0 * a->n_k + k * w + pos];
+    case QB_ACT_BF16:
+        return qb_bf16_to_f32(a->bf16[c0 * a->n_k + (k / 2 * w + pos) * 2 + k % 2]);
+    default: {
+        int per = a->kind == QB_ACT_Q8_32 ? 32 : 256;
+        double scale = a->scale[c0 * (a->n_k / per) + k / per * w + pos];
+        return scale * a->q[c0 * a->n_k + (k / 4 * w + pos) * 4 + k % 4];
+    }
+    }
+}
+
+static float quantize_scale(const float *x, int n)
+{
+    double max = 0;
+    for (int i = 0; i < n; i++)
+        max = fmax(max, fabs((double)x[i]));
+    float scale = (float)(max / 127.0);
+    return scale < FLT_MIN ? 0 : scale;
+}
+
+/* One column into the tile of width w that starts at column c0, as its column pos. */
+static void quantize_column(const float *x, struct qb_act *a, int64_t c0, int w, int pos)
+{
+    int per = a->kind == QB_ACT_Q8_32 ? 32 : 256;
+    int8_t *q = a->q + c0 * a->n_k;
+    int64_t n32 = c0 * (a->n_k / 32), n16 = c0 * (a->n_k / 16);
+    int32_t sum16 = 0, sum32 = 0;
+    float scale = 0;
+    for (int64_t k = 0; k < a->n_k; k++) {
+        if (k % per == 0) {
+            scale = quantize_scale(x + k, per);
+            a->scale[c0 * (a->n_k / per) + k / per * w + pos] = scale;
+        }
+        /* a quotient of floats in double, rounded to float, is the correctly rounded quotient */
+        int v = scale > 0 ? (int)rint((double)(float)((double)x[k] / (double)scale)) : 0;
+        q[(k / 4 * w + pos) * 4 + k % 4] = (int8_t)v;
+        sum16 = (k % 16 ? sum16 : 0) + v;
+        sum32 = (k % 32 ? sum32 : 0) + v;
+        if (a->nsum16 && k % 16 == 15)
+            a->nsum16[n16 + k / 16 * w + pos] = -sum16;
+        if (k % 32 != 31)
+            continue;
+        a->nsum32[n32 + k / 32 * w + pos] = -sum32;
+        if (a->fsum)
+            a->fsum[n32 + k / 32 * w + pos] = (float)((double)scale * sum32);
+        if (a->npair)
+            a->npair[n32 + (k / 64 * w + pos) * 2 + k / 32 % 2] = (int16_t)-sum32;
+    }
+}
+
+void qb_oracle_quantize(const float *x, size_t ldx, struct qb_act *a)
+{
+    for (int c = 0; c < a->n_cols; c++, x += ldx) {
+        int pos, w;
+        int tile = qb_act_tile_of(a, c, &pos);
+        int64_t c0 = qb_act_tile(a, tile, &w);
+        if (a->kind == QB_ACT_Q8_32 || a->kind == QB_ACT_Q8_256)
+            quantize_column(x, a, c0, w, pos);
+        for (int64_t k = 0; k < a->n_k && a->kind == QB_ACT_F32; k++)
+            a->f32[c0 * a->n_k + k * w + pos] = x[k];
+        for (int64_t k = 0; k < a->n_k && a->kind == QB_ACT_BF16; k++)
+            a->bf16[c0 * a->n_k + (k / 2 * w + pos) * 2 + k % 2] = qb_f32_to_bf16(x[k]);
+    }
+}
+
+/* Sizes of the parts of one block of an integer format. */
+static void block_sizes(const struct qb_format *f, const uint8_t *block, double *size)
+{
+    struct qb_codes c;
+    f->codes(block, &c);
+    int offset = f->offset_shift == QB_OFFSET_NONE ? 0 : 1 << f->offset_shift;
+    for (int j = 0; j < f->block_elems; j++) {
+        double min = 0;
+        if (f->min == QB_MIN_F32)
+            min = c.min_f32[j / 32];
+        else if (f->min == QB_MIN_I16)
+            min = (double)c.min_scale * c.min_i16[j / 32];
+        size[j] = fabs((double)c.scale[j / f->sub] * (c.code[j] - offset)) + fabs(min);
+    }
+}
+
+void qb_oracle_row(const struct qb_matrix *m, int64_t row, double *w, double *size)
+{
+    const struct qb_format *f = m->format;
+    uint8_t block[QB_MAX_BLOCK_BYTES];
+    float decoded[QB_MAX_BLOCK_ELEMS];
+    for (int64_t k = 0; k < m->n_cols; k += f->block_elems) {
+        qb_matrix_get_block(m, row, k / f->block_elems, block);
+        f->decode(block, decoded, f->block_elems);
+        for (int j = 0; j < f->block_elems; j++) {
+            w[k + j] = decoded[j];
+            size[k + j] = fabs((double)decoded[j]);
+        }
+        if (f->codes)
+            block_sizes(f, block, size + k);
+    }
+}
+
+struct qb_oracle_sum qb_oracle_dot(const double *w, const double *size, const struct qb_act *a, int col,
+                                   int64_t k0, int64_t k1)
+{
+    struct qb_oracle_sum s = {0, 0};
+    for (int64_t k = k0; k < k1; k++) {
+        double x = qb_oracle_act(a, col, k);
+        s.value += w[k] * x;
+        s.magnitude += size[k] * fabs(x);
+    }
+    return s;
+}

@@ -1,0 +1,352 @@
+/*
+ * Checks of the matrix operations, for every format. The order of trust: the exact decoder (golden vectors),
+ * the oracle, the scalar panel decoder (checked here against the exact one); with those as inputs everything
+ * else.
+ */
+#include "base/f16.h"
+#include "kernels/matrix.h"
+#include "kernels/oracle/oracle.h"
+#include "tests/kernel_check/check.h"
+#include "tests/kernel_check/check_problem.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = QB_PANEL_ROWS };
+
+/* --- panels --- */
+
+struct panel_sizes {
+    size_t code, scale, min_f32, min_pair, min_scale, f32, bf16; /* bytes */
+};
+
+static struct panel_sizes panel_sizes(const struct qb_format *f, bool bf16, int64_t n_k)
+{
+    size_t n = (size_t)n_k * ROWS;
+    if (!f->quantized)
+        return (struct panel_sizes){.f32 = bf16 ? 0 : n * sizeof(float),
+                                    .bf16 = bf16 ? n * sizeof(uint16_t) : 0};
+    struct panel_sizes s = {.code = n, .scale = n / (size_t)f->sub * sizeof(float)};
+    if (f->min == QB_MIN_F32)
+        s.min_f32 = n / 32 * sizeof(float);
+    if (f->min == QB_MIN_I16) {
+        s.min_pair = n / 32 * sizeof(int16_t);
+        s.min_scale = n / 256 * sizeof(float);
+    }
+    return s;
+}
+
+static struct qb_panel guarded_panel(struct qb_check *c, const struct panel_sizes *s)
+{
+    return (struct qb_panel){.code = qb_check_output(c, s->code, 64),
+                             .scale = qb_check_output(c, s->scale, 64),
+                             .min_f32 = qb_check_output(c, s->min_f32, 64),
+                             .min_scale = qb_check_output(c, s->min_scale, 64),
+                             .min_pair = qb_check_output(c, s->min_pair, 64),
+                             .f32 = qb_check_output(c, s->f32, 64),
+                             .bf16 = qb_check_output(c, s->bf16, 64)};
+}
+
+/* A panel made by scalar code: what exact classes are compared with, and the input of tile kernels. */
+static struct qb_panel trusted_panel(struct qb_check *c, const struct qb_problem *p, bool bf16, int64_t row0,
+                                     int n_rows, int64_t k0, int64_t n_k)
+{
+    struct panel_sizes s = panel_sizes(p->format, bf16, n_k);
+    struct qb_panel out = guarded_panel(c, &s);
+    if (p->format->quantized) {
+        const struct qb_kernel *scalar = qb_check_scalar_row(QB_OP_DECODE_PANEL, p->format->id, p->layout);
+        ((qb_decode_panel_fn *)scalar->fn)(&p->m, row0, n_rows, k0, n_k, &out);
+        return out;
+    }
+    struct qb_panel wide = out;
+    if (bf16)
+        wide.f32 = qb_check_input(c, (size_t)n_k * ROWS * sizeof(float), 64);
+    qb_decode_panel_f32(&p->m, row0, n_rows, k0, n_k, &wide);
+    for (int64_t k = 0; bf16 && k < n_k; k++)
+        for (int r = 0; r < ROWS; r++)
+            out.bf16[(k / 2 * ROWS + r) * 2 + k % 2] = qb_f32_to_bf16(wide.f32[k * ROWS + r]);
+    out.offset_shift = QB_OFFSET_NONE;
+    return out;
+}
+
+static void compare_panels(struct qb_check *c, const struct qb_panel *got, const struct qb_panel *want,
+                           const struct panel_sizes *s)
+{
+    qb_check_bytes(c, "codes", got->code, want->code, s->code);
+    qb_check_bytes(c, "scales", got->scale, want->scale, s->scale);
+    qb_check_bytes(c, "min_f32", got->min_f32, want->min_f32, s->min_f32);
+    qb_check_bytes(c, "min_pair", got->min_pair, want->min_pair, s->min_pair);
+    qb_check_bytes(c, "min_scale", got->min_scale, want->min_scale, s->min_scale);
+    qb_check_bytes(c, "f32", got->f32, want->f32, s->f32);
+    qb_check_bytes(c, "bf16", got->bf16, want->bf16, s->bf16);
+    if (got->offset_shift != want->offset_shift)
+        qb_check_fail(c, "offset_shift is %d, not %d", got->offset_shift, want->offset_shift);
+}
+
+/* The weight that a panel of an integer format stands for. */
+static float panel_weight(const struct qb_panel *p, const struct qb_format *f, int64_t k, int r)
+{
+    int offset = f->offset_shift == QB_OFFSET_NONE ? 0 : 1 << f->offset_shift;
+    double w = (double)p->scale[k / f->sub * ROWS + r] * (p->code[(k / 4 * ROWS + r) * 4 + k % 4] - offset);
+    if (f->min == QB_MIN_F32)
+        w += p->min_f32[k / 32 * ROWS + r];
+    if (f->min == QB_MIN_I16)
+        w -= (double)p->min_scale[k / 256 * ROWS + r] * p->min_pair[(k / 64 * ROWS + r) * 2 + k / 32 % 2];
+    return (float)w;
+}
+
+/* The scalar panel against the exact decoder, copies of the last row included. */
+static void compare_with_decoder(struct qb_check *c, const struct qb_problem *p, const struct qb_panel *panel,
+                                 int64_t row0, int n_rows, int64_t k0, int64_t n_k)
+{
+    const struct qb_format *f = p->format;
+    float *row = qb_check_input(c, (size_t)p->n_k * sizeof *row, sizeof *row);
+    /* scale and minimum may lie so far apart that the sum is rounded twice in panel_weight */
+    double roundings = f->min == QB_MIN_NONE ? 0 : 1;
+    for (int r = 0; r < ROWS; r++) {
+        qb_matrix_decode_row(&p->m, row0 + (r < n_rows ? r : n_rows - 1), row);
+        for (int64_t k = 0; k < n_k; k++) {
+            float w = f->quantized ? panel_weight(panel, f, k, r) : panel->f32[k * ROWS + r];
+            double want = row[k0 + k];
+            if (!qb_check_float(c, "panel weight", (size_t)(k * ROWS + r), w, want, fabs(want), roundings))
+                return;
+        }
+    }
+}
+
+static void check_panel(struct qb_check *c, const struct qb_kernel *k, struct qb_problem *p, bool last)
+{
+    bool bf16 = qb_problem_is_bf16(k);
+    int64_t panels = (p->n_rows + ROWS - 1) / ROWS, k0, n_k;
+    int64_t row0 = ROWS * (last ? panels - 1 : qb_rng_below(qb_check_rng(c), (uint32_t)panels));
+    int n_rows = (int)(p->n_rows - row0 < ROWS ? p->n_rows - row0 : ROWS);
+    qb_problem_slice(c, p, &k0, &n_k);
+    qb_problem_case(c, p, "rows from %lld, weights from %lld", row0, k0);
+    qb_problem_weights(c, p);
+    struct panel_sizes s = panel_sizes(p->format, bf16, n_k);
+    struct qb_panel got = guarded_panel(c, &s);
+    got.offset_shift = 99;
+    ((qb_decode_panel_fn *)k->fn)(&p->m, row0, n_rows, k0, n_k, &got);
+    if (k->isa == QB_ISA_SCALAR)
+        compare_with_decoder(c, p, &got, row0, n_rows, k0, n_k);
+    struct qb_panel want = trusted_panel(c, p, bf16, row0, n_rows, k0, n_k);
+    compare_panels(c, &got, &want, &s);
+}
+
+void qb_check_decode_panel(struct qb_check *c, const struct qb_kernel *k)
+{
+    struct qb_problem p = {0};
+    for (int shape = 0; shape < qb_problem_shapes(); shape++) {
+        qb_problem_set_shape(&p, qb_format_get((enum qb_format_id)k->key), (enum qb_layout_id)k->key2,
+                             qb_problem_is_bf16(k), shape);
+        for (int v = 0; v < QB_VALUES_COUNT; v++) {
+            p.values = (enum qb_values)v;
+            for (int i = 0; i < 2 && !qb_check_failed(c); i++)
+                check_panel(c, k, &p, i == 0);
+        }
+    }
+}
+
+/* --- products --- */
+
+/* An output matrix with gaps between the columns, and its content before the call. */
+struct output {
+    float *now, *before;
+    size_t ldo, n;
+};
+
+static struct output make_output(struct qb_check *c, const struct qb_problem *p, int64_t rows, int n_cols)
+{
+    struct output o;
+    o.ldo = (size_t)rows + qb_rng_below(qb_check_rng(c), 9);
+    o.n = o.ldo * (size_t)(n_cols - 1) + (size_t)rows;
+    o.now = qb_check_output(c, o.n * sizeof(float), sizeof(float));
+    o.before = qb_check_input(c, o.n * sizeof(float), sizeof(float));
+    qb_check_fill_f32(c, o.before, o.n, p->values);
+    memcpy(o.now, o.before, o.n * sizeof(float));
+    return o;
+}
+
+/* What a product should give. */
+struct expectation {
+    const struct output *out;
+    const double *w, *size; /* of the row */
+    const float *start;     /* of the row, or NULL */
+    bool accumulate;
+    int64_t n_k;
+};
+
+static bool compare_value(struct qb_check *c, const struct qb_problem *p, const struct expectation *e,
+                          int col, int act_col, int64_t r)
+{
+    size_t i = e->out->ldo * (size_t)col + (size_t)r;
+    struct qb_oracle_sum s = qb_oracle_dot(e->w, e->size, &p->a, act_col, 0, e->n_k);
+    double start = (e->start ? e->start[0] : 0) + (e->accumulate ? (double)e->out->before[i] : 0);
+    double start_size =
+        (e->start ? fabs((double)e->start[0]) : 0) + (e->accumulate ? fabs((double)e->out->before[i]) : 0);
+    return qb_check_float(c, "out", i, e->out->now[i], s.value + start, s.magnitude + start_size,
+                          qb_problem_roundings(p, e->n_k));
+}
+
+static bool untouched(struct qb_check *c, const struct output *o, size_t from, size_t to)
+{
+    return from >= to || qb_check_bytes(c, "values outside the rows", o->now + from, o->before + from,
+                                        (to - from) * sizeof(float));
+}
+
+/* --- gemv --- */
+
+static void check_gemv_rows(struct qb_check *c, const struct qb_kernel *k, struct qb_problem *p, int n_cols,
+                            int64_t row0, int64_t n_rows)
+{
+    struct qb_rng *rng = qb_check_rng(c);
+    qb_problem_case(c, p, "%lld columns, rows from %lld", n_cols, row0);
+    qb_problem_weights(c, p);
+    qb_problem_activations(c, p, n_cols, QB_MAX_TILE_COLS);
+    struct output o = make_output(c, p, p->n_rows, n_cols);
+    float *bias = qb_check_input(c, (size_t)p->n_rows * sizeof *bias, sizeof *bias);
+    qb_check_fill_f32(c, bias, (size_t)p->n_rows, p->values);
+    bool with_bias = qb_rng_below(rng, 2), accumulate = qb_rng_below(rng, 2);
+    ((qb_gemv_fn *)k->fn)(&p->m, row0, n_rows, &p->a, with_bias ? bias : NULL, accumulate, o.now, o.ldo);
+
+    double *w = qb_check_input(c, (size_t)p->n_k * sizeof *w, sizeof *w);
+    double *size = qb_check_input(c, (size_t)p->n_k * sizeof *size, sizeof *size);
+    for (int64_t r = row0; r < row0 + n_rows; r++) {
+        qb_oracle_row(&p->m, r, w, size);
+        struct expectation e = {&o, w, size, with_bias ? bias + r : NULL, accumulate, p->n_k};
+        for (int col = 0; col < n_cols; col++)
+            if (!compare_value(c, p, &e, col, col, r))
+                return;
+    }
+    for (int col = 0; col < n_cols; col++) {
+        size_t at = o.ldo * (size_t)col, end = at + o.ldo < o.n ? at + o.ldo : o.n;
+        untouched(c, &o, at, at + (size_t)row0);
+        untouched(c, &o, at + (size_t)(row0 + n_rows), end);
+    }
+}
+
+void qb_check_gemv(struct qb_check *c, const struct qb_kernel *k)
+{
+    struct qb_problem p = {0};
+    for (int shape = 0; shape < qb_problem_shapes(); shape++) {
+        qb_problem_set_shape(&p, qb_format_get((enum qb_format_id)k->key), (enum qb_layout_id)k->key2,
+                             qb_problem_is_bf16(k), shape);
+        for (int v = 0; v < QB_VALUES_COUNT && !qb_check_failed(c); v++) {
+            int n_cols = 1 + (shape + v) % QB_GEMV_MAX_COLS;
+            int64_t row0 = 16 * qb_rng_below(qb_check_rng(c), (uint32_t)((p.n_rows + 15) / 16));
+            p.values = (enum qb_values)v;
+            check_gemv_rows(c, k, &p, n_cols, 0, p.n_rows);
+            /* a share of the rows: whole groups of 16 but for the last */
+            check_gemv_rows(c, k, &p, n_cols, row0, p.n_rows - row0);
+            check_gemv_rows(c, k, &p, n_cols, row0, p.n_rows - row0 < 16 ? p.n_rows - row0 : 16);
+        }
+    }
+}
+
+/* --- tile --- */
+
+/* All slices of k, the first with the start values, as the engine runs them. */
+static void run_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_problem *p, int tile,
+                     int n_rows, const float *init, bool accumulate, struct output *o)
+{
+    int64_t slice = p->format->block_elems == 256 && p->n_k > 256 ? 256 : QB_PANEL_K;
+    for (int64_t k0 = 0, n_k; k0 < p->n_k; k0 += n_k) {
+        n_k = p->n_k - k0 < slice ? p->n_k - k0 : slice;
+        struct qb_panel panel = trusted_panel(c, p, qb_problem_is_bf16(k), 0, n_rows, k0, n_k);
+        ((qb_tile_fn *)k->fn)(&panel, &p->a, tile, k0, n_k, k0 == 0 ? init : NULL, accumulate || k0 > 0,
+                              o->now, o->ldo);
+    }
+}
+
+static void check_tile_width(struct qb_check *c, const struct qb_kernel *k, struct qb_problem *p, int n_cols)
+{
+    struct qb_rng *rng = qb_check_rng(c);
+    int n_rows = (int)(p->n_rows < ROWS ? p->n_rows : ROWS), width;
+    bool accumulate = qb_rng_below(rng, 2), with_init = !accumulate && qb_rng_below(rng, 2);
+    qb_problem_case(c, p, "%lld columns in tiles of %lld", n_cols, k->max_cols);
+    qb_problem_weights(c, p);
+    qb_problem_activations(c, p, n_cols, k->max_cols);
+    int tile = (int)qb_rng_below(rng, (uint32_t)p->a.n_tiles);
+    int c0 = qb_act_tile(&p->a, tile, &width);
+    struct output o = make_output(c, p, ROWS, width);
+    float *init = qb_check_input(c, ROWS * sizeof *init, sizeof *init);
+    qb_check_fill_f32(c, init, ROWS, p->values);
+    run_tile(c, k, p, tile, n_rows, with_init ? init : NULL, accumulate, &o);
+
+    double *w = qb_check_input(c, (size_t)p->n_k * sizeof *w, sizeof *w);
+    double *size = qb_check_input(c, (size_t)p->n_k * sizeof *size, sizeof *size);
+    for (int r = 0; r < ROWS; r++) {
+        qb_oracle_row(&p->m, r < n_rows ? r : n_rows - 1, w, size);
+        struct expectation e = {&o, w, size, with_init ? init + r : NULL, accumulate, p->n_k};
+        for (int col = 0; col < width; col++)
+            if (!compare_value(c, p, &e, col, c0 + col, r))
+                return;
+    }
+    for (int col = 0; col + 1 < width; col++)
+        untouched(c, &o, o.ldo * (size_t)col + ROWS, o.ldo * (size_t)(col + 1));
+}
+
+static void check_tile_format(struct qb_check *c, const struct qb_kernel *k, const struct qb_format *f)
+{
+    static const int batches[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 20};
+    struct qb_problem p = {0};
+    for (size_t i = 0; i < QB_ARRAY_LEN(batches); i++) {
+        for (int v = 0; v < QB_VALUES_COUNT && !qb_check_failed(c); v++) {
+            qb_problem_set_shape(&p, f, QB_LAYOUT_PLAIN, qb_problem_is_bf16(k), (int)i);
+            p.values = (enum qb_values)v;
+            check_tile_width(c, k, &p, batches[i]);
+        }
+    }
+}
+
+void qb_check_tile(struct qb_check *c, const struct qb_kernel *k)
+{
+    const struct qb_kernel_set bf16 = {.bf16 = true}, f32 = {.bf16 = false};
+    if (k->max_cols < QB_GEMV_MAX_COLS || k->max_cols > QB_MAX_TILE_COLS)
+        qb_check_fail(c, "takes %d columns, not %d to %d", k->max_cols, QB_GEMV_MAX_COLS, QB_MAX_TILE_COLS);
+    for (int i = 0; i < QB_FORMAT_COUNT; i++) {
+        const struct qb_format *f = qb_format_get((enum qb_format_id)i);
+        if ((int)qb_kernel_set_tile_class(&bf16, f) == k->key ||
+            (int)qb_kernel_set_tile_class(&f32, f) == k->key)
+            check_tile_format(c, k, f);
+    }
+}
+
+/* --- act --- */
+
+static void check_act_case(struct qb_check *c, const struct qb_kernel *k, int n_cols, int tile_cols,
+                           int64_t n_k, enum qb_values v)
+{
+    enum qb_act_kind kind = (enum qb_act_kind)k->key;
+    struct qb_rng *rng = qb_check_rng(c);
+    size_t ldx = (size_t)n_k + qb_rng_below(rng, 5), bytes = qb_act_bytes(kind, n_cols, n_k);
+    size_t n = ldx * (size_t)(n_cols - 1) + (size_t)n_k;
+    qb_check_case(c, "%d columns of %lld in tiles of %d, %s values", n_cols, (long long)n_k, tile_cols,
+                  qb_values_name(v));
+    float *x = qb_check_input(c, n * sizeof *x, sizeof *x);
+    qb_check_fill_f32(c, x, n, v);
+    uint8_t *got = qb_check_output(c, bytes, 64), *want = qb_check_output(c, bytes, 64);
+    struct qb_act a, truth;
+    memcpy(want, got, bytes); /* rounding between the arrays stays as it is */
+    qb_act_init(&a, kind, n_cols, n_k, tile_cols, got);
+    qb_act_init(&truth, kind, n_cols, n_k, tile_cols, want);
+    qb_oracle_quantize(x, ldx, &truth);
+    for (int c0 = 0, c1; c0 < n_cols; c0 = c1) {
+        c1 = c0 + 1 + (int)qb_rng_below(rng, (uint32_t)(n_cols - c0));
+        ((qb_act_fn *)k->fn)(x, ldx, c0, c1, &a);
+    }
+    qb_check_bytes(c, "activations", got, want, bytes);
+}
+
+void qb_check_act(struct qb_check *c, const struct qb_kernel *k)
+{
+    static const int blocks[] = {1, 2, 5}, elems[] = {2, 30, 128, 514};
+    for (int n_cols = 1; n_cols <= 20; n_cols++) {
+        for (int v = 0; v < QB_VALUES_COUNT && !qb_check_failed(c); v++) {
+            int64_t n_k = elems[(n_cols + v) % 4] + (k->key == QB_ACT_F32);
+            if (k->key == QB_ACT_Q8_32 || k->key == QB_ACT_Q8_256)
+                n_k = (int64_t)blocks[n_cols % 3] * (k->key == QB_ACT_Q8_32 ? 32 : 256);
+            check_act_case(c, k, n_cols, 4 + n_cols % 5, n_k, (enum qb_values)v);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+/*
+ * Benchmarks of the matrix operations: panels and tiles out of the cache, GEMV over a matrix larger than L2.
+ */
+#include "base/mem.h"
+#include "kernels/matrix.h"
+#include "tests/kernel_check/check.h"
+#include "tests/kernel_check/check_problem.h"
+
+#define GEMV_ROWS 1024
+#define GEMV_K    4096
+#define ACT_COLS  32
+
+/* Everything that a call needs; lives in the memory of the case. */
+struct job {
+    const struct qb_kernel *k;
+    struct qb_problem p;
+    struct qb_panel panel;
+    float *x, *out;
+};
+
+static struct job *make_job(struct qb_check *c, const struct qb_kernel *k, const struct qb_format *f,
+                            enum qb_layout_id layout, int64_t n_rows, int64_t n_k)
+{
+    struct job *j = qb_check_input(c, sizeof *j, 64);
+    j->k = k;
+    qb_problem_set_shape(&j->p, f, layout, qb_problem_is_bf16(k), 0);
+    j->p.n_rows = n_rows;
+    j->p.n_k = n_k;
+    j->p.values = QB_VALUES_RANDOM;
+    return j;
+}
+
+static void run_decode_panel(void *arg)
+{
+    struct job *j = arg;
+    ((qb_decode_panel_fn *)j->k->fn)(&j->p.m, 0, QB_PANEL_ROWS, 0, QB_PANEL_K, &j->panel);
+}
+
+void qb_bench_decode_panel(struct qb_check *c, const struct qb_kernel *k, struct qb_check_bench *b)
+{
+    struct job *j = make_job(c, k, qb_format_get((enum qb_format_id)k->key), (enum qb_layout_id)k->key2,
+                             QB_PANEL_ROWS, QB_PANEL_K);
+    qb_problem_weights(c, &j->p);
+    qb_panel_init(&j->panel, qb_check_input(c, qb_panel_bytes(), 64));
+    *b =
+        (struct qb_check_bench){run_decode_panel, j, 0, (double)qb_matrix_row_bytes(&j->p.m) * QB_PANEL_ROWS};
+}
+
+static void run_gemv(void *arg)
+{
+    struct job *j = arg;
+    ((qb_gemv_fn *)j->k->fn)(&j->p.m, 0, j->p.n_rows, &j->p.a, NULL, false, j->out, (size_t)j->p.n_rows);
+}
+
+void qb_bench_gemv(struct qb_check *c, const struct qb_kernel *k, struct qb_check_bench *b)
+{
+    struct job *j = make_job(c, k, qb_format_get((enum qb_format_id)k->key), (enum qb_layout_id)k->key2,
+                             GEMV_ROWS, GEMV_K);
+    qb_problem_weights(c, &j->p);
+    qb_problem_activations(c, &j->p, 1, QB_MAX_TILE_COLS);
+    j->out = qb_check_output(c, GEMV_ROWS * sizeof(float), 64);
+    *b = (struct qb_check_bench){run_gemv, j, (double)GEMV_ROWS * GEMV_K,
+                                 (double)qb_matrix_row_bytes(&j->p.m) * GEMV_ROWS};
+}
+
+static void run_tile(void *arg)
+{
+    struct job *j = arg;
+    ((qb_tile_fn *)j->k->fn)(&j->panel, &j->p.a, 0, 0, QB_PANEL_K, NULL, false, j->out, QB_PANEL_ROWS);
+}
+
+void qb_bench_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_check_bench *b)
+{
+    const struct qb_kernel_set set = {.bf16 = k->key == QB_TILE_BF16};
+    const struct qb_format *f = qb_format_get((enum qb_format_id)0);
+    for (int i = 0; i < QB_FORMAT_COUNT; i++)
+        if ((int)qb_kernel_set_tile_class(&set, qb_format_get((enum qb_format_id)i)) == k->key)
+            f = qb_format_get((enum qb_format_id)i);
+    struct job *j = make_job(c, k, f, QB_LAYOUT_PLAIN, QB_PANEL_ROWS, QB_PANEL_K);
+    qb_problem_weights(c, &j->p);
+    qb_problem_activations(c, &j->p, k->max_cols, k->max_cols);
+    qb_panel_init(&j->panel, qb_check_input(c, qb_panel_bytes(), 64));
+    const struct qb_kernel *decode = qb_check_scalar_row(QB_OP_DECODE_PANEL, f->id, QB_LAYOUT_PLAIN);
+    if (decode && !set.bf16)
+        ((qb_decode_panel_fn *)decode->fn)(&j->p.m, 0, QB_PANEL_ROWS, 0, QB_PANEL_K, &j->panel);
+    j->out = qb_check_output(c, (size_t)(QB_PANEL_ROWS * k->max_cols) * sizeof(float), 64);
+    *b = (struct qb_check_bench){run_tile, j, (double)QB_PANEL_ROWS * QB_PANEL_K * k->max_cols,
+                                 (double)QB_PANEL_ROWS * QB_PANEL_K};
+}
+
+static void run_act(void *arg)
+{
+    struct job *j = arg;
+    ((qb_act_fn *)j->k->fn)(j->x, GEMV_K, 0, ACT_COLS, &j->p.a);
+}
+
+void qb_bench_act(struct qb_check *c, const struct qb_kernel *k, struct qb_check_bench *b)
+{
+    struct job *j = make_job(c, k, qb_format_get((enum qb_format_id)0), QB_LAYOUT_PLAIN, 1, GEMV_K);
+    j->p.act_kind = (enum qb_act_kind)k->key;
+    j->x = qb_check_input(c, (size_t)ACT_COLS * GEMV_K * sizeof(float), 64);
+    qb_check_fill_f32(c, j->x, (size_t)ACT_COLS * GEMV_K, QB_VALUES_RANDOM);
+    qb_problem_activations(c, &j->p, ACT_COLS, 7);
+    *b = (struct qb_check_bench){run_act, j, 0, (double)ACT_COLS * GEMV_K * sizeof(float)};
+}

@@ -1,0 +1,119 @@
+/*
+ * Shapes, weights and activations of matrix problems.
+ */
+#include "tests/kernel_check/check_problem.h"
+#include "kernels/oracle/oracle.h"
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define N_ROWS   8
+#define N_LENGTH 5
+
+bool qb_problem_is_bf16(const struct qb_kernel *k)
+{
+    if (k->op == QB_OP_TILE)
+        return k->key == QB_TILE_BF16;
+    return k->key == QB_FORMAT_BF16 && k->isa == QB_ISA_AVX512BF16;
+}
+
+int qb_problem_shapes(void)
+{
+    return 2 * N_ROWS;
+}
+
+void qb_problem_set_shape(struct qb_problem *p, const struct qb_format *f, enum qb_layout_id layout,
+                          bool bf16, int shape)
+{
+    static const int rows[N_ROWS] = {1, 15, 16, 17, 31, 32, 33, 100};
+    static const int blocks32[N_LENGTH] = {1, 2, 3, 17, 35}, blocks256[N_LENGTH] = {1, 2, 3, 4, 5};
+    static const int elems[N_LENGTH] = {1, 31, 33, 130, 519};
+    int group = qb_layout_get(layout)->rows, length = (shape + shape / N_ROWS) % N_LENGTH;
+    p->format = f;
+    p->layout = layout;
+    p->act_kind = f->quantized ? f->act : bf16 ? QB_ACT_BF16 : QB_ACT_F32;
+    p->n_rows = (rows[shape % N_ROWS] + group - 1) / group * group;
+    if (f->block_elems == 256)
+        p->n_k = 256 * blocks256[length];
+    else if (f->block_elems == 32)
+        p->n_k = 32 * blocks32[length];
+    else /* pairs of bf16 weights want an even number */
+        p->n_k = f->id == QB_FORMAT_BF16 ? elems[length] / 2 * 2 + 2 : elems[length];
+}
+
+void qb_problem_slice(struct qb_check *c, const struct qb_problem *p, int64_t *k0, int64_t *n_k)
+{
+    int64_t step = p->format->block_elems == 256 ? 256 : 32, steps = (p->n_k + step - 1) / step;
+    *k0 = step * qb_rng_below(qb_check_rng(c), (uint32_t)steps);
+    int64_t most = p->n_k - *k0 < QB_PANEL_K ? p->n_k - *k0 : QB_PANEL_K;
+    int64_t want = step * (1 + qb_rng_below(qb_check_rng(c), QB_PANEL_K / (uint32_t)step));
+    *n_k = want < most ? want : most;
+}
+
+void qb_problem_case(struct qb_check *c, const struct qb_problem *p, const char *extra, long long a,
+                     long long b)
+{
+    char text[64];
+    snprintf(text, sizeof text, extra, a, b);
+    qb_check_case(c, "%s %s, %lld rows, %lld weights a row, %s values, %s", p->format->name,
+                  qb_layout_name(p->layout), (long long)p->n_rows, (long long)p->n_k,
+                  qb_values_name(p->values), text);
+}
+
+/* AVX512_BF16 takes subnormal inputs as zeros (Intel SDM, VDPBF16PS): keep them out. */
+static void flush_subnormals(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (fabsf(x[i]) < FLT_MIN)
+            x[i] = 0;
+}
+
+static void flush_bf16_subnormals(uint8_t *weights, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((weights[2 * i + 1] & 0x7f) == 0 && (weights[2 * i] & 0x80) == 0)
+            weights[2 * i] = weights[2 * i + 1] = 0;
+}
+
+void qb_problem_weights(struct qb_check *c, struct qb_problem *p)
+{
+    const struct qb_format *f = p->format;
+    size_t row_bytes = qb_format_bytes(f, p->n_k);
+    size_t group_bytes = row_bytes * (size_t)qb_layout_get(p->layout)->rows;
+    uint8_t *plain = qb_check_input(c, row_bytes * (size_t)p->n_rows, 1);
+    uint8_t *packed = plain;
+    qb_check_fill_weights(c, f, plain, p->n_rows * (p->n_k / f->block_elems), p->values);
+    if (p->act_kind == QB_ACT_BF16)
+        flush_bf16_subnormals(plain, (size_t)(p->n_rows * p->n_k));
+    if (p->layout != QB_LAYOUT_PLAIN) {
+        packed = qb_check_input(c, row_bytes * (size_t)p->n_rows, 1);
+        for (size_t at = 0; at < row_bytes * (size_t)p->n_rows; at += group_bytes)
+            qb_layout_pack(p->layout, f, p->n_k, plain + at, row_bytes, packed + at);
+    }
+    p->m = (struct qb_matrix){f, p->layout, p->n_rows, p->n_k, packed};
+}
+
+void qb_problem_activations(struct qb_check *c, struct qb_problem *p, int n_cols, int tile_cols)
+{
+    size_t n = (size_t)n_cols * (size_t)p->n_k;
+    float *x = qb_check_input(c, n * sizeof *x, sizeof *x);
+    /* column by column: the exact values have a period of 32 along k */
+    for (int col = 0; col < n_cols; col++)
+        qb_check_fill_f32(c, x + (size_t)col * (size_t)p->n_k, (size_t)p->n_k, p->values);
+    if (p->act_kind == QB_ACT_BF16)
+        flush_subnormals(x, n);
+    void *storage = qb_check_input(c, qb_act_bytes(p->act_kind, n_cols, p->n_k), 64);
+    qb_act_init(&p->a, p->act_kind, n_cols, p->n_k, tile_cols, storage);
+    qb_oracle_quantize(x, (size_t)p->n_k, &p->a);
+}
+
+double qb_problem_roundings(const struct qb_problem *p, int64_t n_k)
+{
+    if (p->values == QB_VALUES_EXACT)
+        return 0;
+    /* an addition (or FMA) a sub-block and a minimum; a few more for the products of scales, the start value,
+     * lanes */
+    int64_t additions = p->format->quantized ? n_k / p->format->sub + n_k / 32 : n_k;
+    return (double)additions + 12;
+}
