@@ -2,7 +2,6 @@
  * From a shape of datasets/ to the engine's hyper-parameters.
  */
 #include "bench/shape_model.h"
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +53,7 @@ static void convert(struct qb_hparams *hp, const struct qb_shape *s)
     }
 }
 
-enum qb_status qb_shape_hparams(struct qb_hparams *hp, const char *source, char *name_out, struct qb_err *err)
+enum qb_status qb_shape_hparams(struct qb_hparams *hp, const char *source, struct qb_err *err)
 {
     struct qb_shape shape;
     const char *name = qb_shape_name(source);
@@ -66,11 +65,5 @@ enum qb_status qb_shape_hparams(struct qb_hparams *hp, const char *source, char 
     free(tensors);
     if (status != QB_OK)
         return qb_err_prefix(err, status, "shape '%s'", shape.name);
-    if (name_out) {
-        size_t i = 0;
-        for (; shape.name[i] && i < 63; i++)
-            name_out[i] = (char)tolower((unsigned char)shape.name[i]);
-        name_out[i] = 0;
-    }
     return QB_OK;
 }
