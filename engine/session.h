@@ -33,8 +33,9 @@ enum qb_logits { QB_LOGITS_NONE, QB_LOGITS_LAST, QB_LOGITS_ALL };
 /*
  * Evaluate n tokens at the current position: cut into micro-batches of n_ubatch. n may exceed n_batch.
  * @param logits  which logits; ALL writes [n][n_vocab], LAST [n_vocab] into `out`
- * @param out     NULL with NONE; with LAST it may be NULL: then logits are computed into the session's own
- * buffer Errors: QB_ERR_USAGE for an id outside the vocabulary or more tokens than the context holds; nothing
+ * @param out     NULL with NONE; with LAST it may be NULL: then logits go into the session's own buffer
+ *
+ * Errors: QB_ERR_USAGE for an id outside the vocabulary or more tokens than the context holds; nothing
  * is changed then.
  */
 enum qb_status qb_session_eval(struct qb_session *s, const int32_t *tokens, int64_t n, enum qb_logits logits,
