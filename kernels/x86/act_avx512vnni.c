@@ -1,0 +1,37 @@
+/*
+ * Activations to int8 and to bf16, AVX-512. bf16 is rounded in integers: vcvtneps2bf16 would flush
+ * subnormals.
+ */
+#include "kernels/x86/simd_avx512.h"
+
+#define QB_ISA_FN(name) qb_##name##_avx512vnni
+
+INLINE __m256i pack_32(const vf *v)
+{
+    return _mm256_set_m128i(_mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v[1])),
+                            _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v[0])));
+}
+
+#include "kernels/x86/act_tmpl.h"
+
+INLINE __m256i round_bf16(__m512i x)
+{
+    __m512i odd = _mm512_and_si512(_mm512_srli_epi32(x, 16), _mm512_set1_epi32(1));
+    __m512i r = _mm512_add_epi32(x, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(r, 16));
+}
+
+INLINE void column_bf16(const struct act_column *t, const float *x)
+{
+    uint32_t *to = (uint32_t *)(void *)t->a->bf16 + t->c0 * t->a->n_k / 2 + t->pos;
+    for (int64_t k = 0; k < t->a->n_k; k += 16) {
+        int n = t->a->n_k - k < 16 ? (int)(t->a->n_k - k) : 16;
+        uint32_t pair[8];
+        __m512i v = _mm512_castps_si512(vf_load_n(x + k, n));
+        _mm256_storeu_si256((__m256i *)(void *)pair, round_bf16(v));
+        for (int i = 0; i < n / 2; i++)
+            to[(k / 2 + i) * t->width] = pair[i];
+    }
+}
+
+ACT_FN(act_bf16, column_bf16)

@@ -1,0 +1,8 @@
+/*
+ * The small operations of a layer and the KV cache stores, AVX2.
+ */
+#include "kernels/x86/simd_avx2.h"
+#include "kernels/x86/simd_math.h"
+
+#define QB_ISA_FN(name) qb_##name##_avx2
+#include "kernels/x86/vector_tmpl.h"
