@@ -12,13 +12,10 @@
 
 #include "base/f16.h"
 #include "kernels/kernel_protos.h"
+#include "kernels/simd.h"
 
-#define QB_INLINE static inline __attribute__((always_inline))
-#ifdef __clang__
-#define QB_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define QB_UNROLL _Pragma("GCC unroll 32")
-#endif
+/* Keeps the compiler from regrouping a chain of sums into a tree, which needs more registers than there are. */
+#define QB_IN_ORDER(v) __asm__("" : "+x"(v))
 
 enum rows8_kind { ROWS8_PLAIN, ROWS8_R16, ROWS8_4X4, ROWS8_4X8, ROWS8_8X8 };
 
@@ -64,6 +61,23 @@ QB_INLINE void rows8_init(struct rows8 *s, const struct qb_matrix *m, int64_t ro
     }
 }
 
+/*
+ * Ask for `bytes` more of the 16 rows from row0, of which `done` bytes are behind us. r16 is one stream. The streams of the
+ * other layouts are short, but 16 rows together are contiguous in all: ask for the same place of the next 16 rows.
+ * Prefetches past the end of the mapping do nothing.
+ */
+#define ROWS8_AHEAD_BYTES 4096
+QB_INLINE void rows8_prefetch(const struct qb_matrix *m, int64_t row0, int64_t done, int bytes,
+                              enum rows8_kind kind)
+{
+    size_t row_bytes = qb_matrix_row_bytes(m);
+    const uint8_t *ahead = m->data + (size_t)row0 * row_bytes + (size_t)done +
+                           (kind == ROWS8_R16 ? ROWS8_AHEAD_BYTES : 16 * row_bytes);
+    QB_UNROLL
+    for (int i = 0; i < bytes; i += 64)
+        _mm_prefetch((const char *)ahead + i, kind == ROWS8_R16 ? _MM_HINT_T0 : _MM_HINT_T1);
+}
+
 QB_INLINE __m256i block8_dwords(struct block8 b, int o)
 {
     return _mm256_loadu_si256((const void *)(b.dword + b.rows * o));
@@ -101,10 +115,10 @@ QB_INLINE void rows8_image_16(const uint8_t *const p[8], size_t at, int o, uint8
     __m256i ab0 = _mm256_unpacklo_epi32(a, b), ab1 = _mm256_unpackhi_epi32(a, b);
     __m256i cd0 = _mm256_unpacklo_epi32(c, d), cd1 = _mm256_unpackhi_epi32(c, d);
     __m256i *to = (void *)(image + 8 * o);
-    _mm256_store_si256(to, _mm256_unpacklo_epi64(ab0, cd0));
-    _mm256_store_si256(to + 1, _mm256_unpackhi_epi64(ab0, cd0));
-    _mm256_store_si256(to + 2, _mm256_unpacklo_epi64(ab1, cd1));
-    _mm256_store_si256(to + 3, _mm256_unpackhi_epi64(ab1, cd1));
+    _mm256_storeu_si256(to, _mm256_unpacklo_epi64(ab0, cd0));
+    _mm256_storeu_si256(to + 1, _mm256_unpackhi_epi64(ab0, cd0));
+    _mm256_storeu_si256(to + 2, _mm256_unpacklo_epi64(ab1, cd1));
+    _mm256_storeu_si256(to + 3, _mm256_unpackhi_epi64(ab1, cd1));
 }
 
 QB_INLINE void rows8_image_4(const uint8_t *const p[8], size_t at, int o, uint8_t *image)

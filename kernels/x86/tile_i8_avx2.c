@@ -7,20 +7,10 @@
  * sub-block, from the negated activation sums. A register tile is 2 vectors of rows x 4 columns in int16, or 1 x 4 where
  * every product is widened; float sums wait in L1.
  */
-#include <immintrin.h>
-#include <string.h>
-
-#include "kernels/kernel_protos.h"
+#include "kernels/x86/rows8_avx2.h"
 
 #define TILE_COLS 4
 #define MAX_VECS  2
-#define INLINE    static inline __attribute__((always_inline))
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
 /* What one instance is specialized on; all constants after inlining. */
 struct tile_shape {
     int cols;  /* 1..TILE_COLS */
@@ -48,7 +38,7 @@ struct tile_sum {
     __m256 v[MAX_VECS][TILE_COLS];
 };
 
-INLINE struct tile_act tile_act_at(const struct qb_act *a, int tile, int64_t k0, struct tile_shape s)
+QB_INLINE struct tile_act tile_act_at(const struct qb_act *a, int tile, int64_t k0, struct tile_shape s)
 {
     int w;
     int64_t c0 = qb_act_tile(a, tile, &w);
@@ -66,7 +56,7 @@ INLINE struct tile_act tile_act_at(const struct qb_act *a, int tile, int64_t k0,
 }
 
 /* Four bytes (or a pair of int16) for all rows. */
-INLINE __m256i broadcast4(const void *p)
+QB_INLINE __m256i broadcast4(const void *p)
 {
     int32_t x;
     memcpy(&x, p, sizeof x);
@@ -74,15 +64,15 @@ INLINE __m256i broadcast4(const void *p)
 }
 
 /* Sums of products of one sub-block; w: the codes of the first row vector, x: the activations. */
-INLINE struct tile_int tile_dot(const uint8_t *w, const int8_t *x, struct tile_shape s)
+QB_INLINE struct tile_int tile_dot(const uint8_t *w, const int8_t *x, struct tile_shape s)
 {
     const __m256i ones = _mm256_set1_epi16(1), flip = _mm256_set1_epi8((char)0x80);
     const int depth = s.depth == 0 ? 1 : s.depth;
     struct tile_int part, sum;
-    UNROLL
+    QB_UNROLL
     for (int k = 0; k < s.sub / 4; k++) {
         __m256i sign[MAX_VECS], code[MAX_VECS];
-        UNROLL
+        QB_UNROLL
         for (int v = 0; v < s.vecs; v++) {
             code[v] = _mm256_load_si256((const void *)(w + k * QB_PANEL_ROWS * 4 + v * 32));
             sign[v] = code[v];
@@ -91,12 +81,13 @@ INLINE struct tile_int tile_dot(const uint8_t *w, const int8_t *x, struct tile_s
                 code[v] = _mm256_abs_epi8(sign[v]);
             }
         }
-        UNROLL
+        QB_UNROLL
         for (int i = 0; i < s.cols * s.vecs; i++) {
             const int c = i / s.vecs, v = i % s.vecs;
             __m256i y = broadcast4(x + (k * s.cols + c) * 4);
             __m256i t = _mm256_maddubs_epi16(code[v], s.depth == 0 ? _mm256_sign_epi8(y, sign[v]) : y);
             part.v[v][c] = k % depth == 0 ? t : _mm256_add_epi16(part.v[v][c], t);
+            QB_IN_ORDER(part.v[v][c]);
             if ((k + 1) % depth == 0 || k + 1 == s.sub / 4) {
                 t = _mm256_madd_epi16(part.v[v][c], ones);
                 sum.v[v][c] = k < depth ? t : _mm256_add_epi32(sum.v[v][c], t);
@@ -107,10 +98,10 @@ INLINE struct tile_int tile_dot(const uint8_t *w, const int8_t *x, struct tile_s
 }
 
 /* f += scale (x activation scale) * (dot + offset), over sub-block b, panel rows from r. */
-INLINE void tile_fold(const struct qb_panel *p, int r, const struct tile_act *a, int64_t b,
+QB_INLINE void tile_fold(const struct qb_panel *p, int r, const struct tile_act *a, int64_t b,
                       struct tile_shape s, const struct tile_int *dot, struct tile_sum *f)
 {
-    UNROLL
+    QB_UNROLL
     for (int i = 0; i < s.cols * s.vecs; i++) {
         const int c = i / s.vecs, v = i % s.vecs;
         __m256i d = dot->v[v][c];
@@ -127,16 +118,16 @@ INLINE void tile_fold(const struct qb_panel *p, int r, const struct tile_act *a,
 }
 
 /* f += min_scale * (minima . negated sums) over the 256 weights of block n: int16 pairs. */
-INLINE void tile_min_i16(const struct qb_panel *p, int r, const struct tile_act *a, int64_t n,
+QB_INLINE void tile_min_i16(const struct qb_panel *p, int r, const struct tile_act *a, int64_t n,
                          struct tile_shape s, struct tile_sum *f)
 {
     const int16_t *m = p->min_pair + (n * 4 * QB_PANEL_ROWS + r) * 2;
     const int16_t *x = a->npair + n * 4 * s.cols * 2;
-    UNROLL
+    QB_UNROLL
     for (int i = 0; i < s.cols * s.vecs; i++) {
         const int c = i / s.vecs, v = i % s.vecs;
         __m256i sum = _mm256_setzero_si256();
-        UNROLL
+        QB_UNROLL
         for (int k = 0; k < 4; k++) {
             __m256i min = _mm256_load_si256((const void *)(m + (k * QB_PANEL_ROWS + 8 * v) * 2));
             sum = _mm256_add_epi32(sum, _mm256_madd_epi16(min, broadcast4(x + (k * s.cols + c) * 2)));
@@ -147,13 +138,13 @@ INLINE void tile_min_i16(const struct qb_panel *p, int r, const struct tile_act 
 }
 
 /* out (+)= f, scaled per column when x is given. */
-INLINE void tile_store(struct tile_shape s, const struct tile_sum *f, const float *x, const float *init,
+QB_INLINE void tile_store(struct tile_shape s, const struct tile_sum *f, const float *x, const float *init,
                        bool accumulate, float *out, size_t ldo)
 {
-    UNROLL
+    QB_UNROLL
     for (int c = 0; c < s.cols; c++) {
         __m256 scale = _mm256_set1_ps(x ? x[c] : 1.0f);
-        UNROLL
+        QB_UNROLL
         for (int v = 0; v < s.vecs; v++) {
             float *o = out + (size_t)c * ldo + 8 * v;
             const float *from = accumulate ? o : init ? init + 8 * v : NULL;
@@ -164,10 +155,10 @@ INLINE void tile_store(struct tile_shape s, const struct tile_sum *f, const floa
 }
 
 /* Panel rows r .. r + 8 * vecs over `n` sub-blocks from sub-block b. */
-INLINE void tile_rows(const struct qb_panel *p, int r, const struct tile_act *a, int64_t b, int64_t n,
+QB_INLINE void tile_rows(const struct qb_panel *p, int r, const struct tile_act *a, int64_t b, int64_t n,
                       struct tile_shape s, struct tile_sum *f)
 {
-    UNROLL
+    QB_UNROLL
     for (int i = 0; i < s.cols * s.vecs; i++)
         f->v[i % s.vecs][i / s.vecs] = _mm256_setzero_ps();
     for (int64_t end = b + n; b < end; b++) {
@@ -178,7 +169,7 @@ INLINE void tile_rows(const struct qb_panel *p, int r, const struct tile_act *a,
 }
 
 /* One tile over the slice: one float sum over all of it (activations per 32) or over every 256. */
-INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int tile, int64_t k0, int64_t n_k,
+QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int tile, int64_t k0, int64_t n_k,
                      const float *init, bool accumulate, float *out, size_t ldo, struct tile_shape s)
 {
     struct tile_act a = tile_act_at(act, tile, k0, s);

@@ -122,6 +122,7 @@ QB_INLINE void gemv_dot(const struct block8 *b, int c, int j, const int8_t *q, i
             __m256i x4 = gemv_x4(q + (i * cols + n) * 4);
             __m256i t = _mm256_maddubs_epi16(a[v], W_WIDE ? _mm256_sign_epi8(x4, w[v]) : x4);
             part[v][n] = i % depth == 0 ? t : _mm256_add_epi16(part[v][n], t);
+            QB_IN_ORDER(part[v][n]);
             if ((i + 1) % depth == 0 || i + 1 == W_SUB_VECS) {
                 t = _mm256_madd_epi16(part[v][n], ones);
                 sum[v][n] = i < depth ? t : _mm256_add_epi32(sum[v][n], t);
@@ -226,6 +227,7 @@ QB_INLINE void gemv_cols(const struct qb_matrix *m, int64_t row0, int64_t n_rows
             acc.v[x % W_VECS][x / W_VECS] = _mm256_setzero_ps();
         for (int64_t n = 0; n < m->n_cols / W_ELEMS; n++) {
             struct block8 b[W_VECS];
+            rows8_prefetch(m, r, n * (W_ROWS * W_BYTES), W_ROWS * W_BYTES, kind);
             QB_UNROLL
             for (int v = 0; v < W_VECS; v++)
                 b[v] = load_block(&s[v], n, image[v], kind);
