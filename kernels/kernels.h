@@ -39,7 +39,7 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
  *   min_scale  f32  [n_k / 256][32]        QB_MIN_I16
  *   f32        f32  [n_k][32]              float formats under QB_ACT_F32
  *   bf16       u16  [n_k / 2][32][2]       BF16 under QB_ACT_BF16
- * Rows past the end of the matrix hold copies of its last row (their results are thrown away).
+ * Rows past the end of the matrix hold copies of other rows, whichever (their results are thrown away).
  */
 #define QB_PANEL_ROWS 32
 #define QB_PANEL_K 512 /* most weights of a row in one panel; a multiple of 256 */
@@ -53,6 +53,8 @@ struct qb_panel {
 };
 size_t qb_panel_bytes(void);                             /* storage for any format at QB_PANEL_K */
 void qb_panel_init(struct qb_panel *p, void *storage); /* 64-byte aligned */
+/* Fill the rows from n_rows on with copies of row n_rows - 1: the end of an interleaved integer matrix. */
+void qb_panel_repeat_last_row(struct qb_panel *p, const struct qb_format *f, int n_rows, int64_t n_k);
 
 /* Which tile kernel a panel needs. WIDE: codes over 127 (Q8_0, IQ4): AVX2 must not pair them in 16 bits. */
 enum qb_tile_class {

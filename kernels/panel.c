@@ -4,6 +4,8 @@
  */
 #include "kernels/kernels.h"
 
+#include <string.h>
+
 #define ROWS ((size_t)QB_PANEL_ROWS)
 #define K    ((size_t)QB_PANEL_K)
 
@@ -35,3 +37,25 @@ void qb_panel_init(struct qb_panel *p, void *storage)
 _Static_assert(WEIGHT_BYTES % 64 == 0 && SCALE_BYTES % 64 == 0 && MIN_F32_BYTES % 64 == 0 &&
                    MIN_PAIR_BYTES % 64 == 0 && MIN_SCALE_BYTES % 64 == 0,
                "panel arrays are 64-byte aligned");
+
+/* Copy element n - 1 of every group of QB_PANEL_ROWS elements over the ones after it. */
+static void repeat_last(void *array, int64_t groups, int n, size_t size)
+{
+    for (int64_t g = 0; g < groups; g++) {
+        uint8_t *row = (uint8_t *)array + (size_t)g * QB_PANEL_ROWS * size;
+        for (int r = n; r < QB_PANEL_ROWS; r++)
+            memcpy(row + (size_t)r * size, row + (size_t)(n - 1) * size, size);
+    }
+}
+
+void qb_panel_repeat_last_row(struct qb_panel *p, const struct qb_format *f, int n_rows, int64_t n_k)
+{
+    repeat_last(p->code, n_k / 4, n_rows, 4);
+    repeat_last(p->scale, n_k / f->sub, n_rows, sizeof(float));
+    if (f->min == QB_MIN_F32)
+        repeat_last(p->min_f32, n_k / 32, n_rows, sizeof(float));
+    if (f->min == QB_MIN_I16) {
+        repeat_last(p->min_pair, n_k / 64, n_rows, 2 * sizeof(int16_t));
+        repeat_last(p->min_scale, n_k / 256, n_rows, sizeof(float));
+    }
+}

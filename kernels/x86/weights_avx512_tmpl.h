@@ -59,6 +59,8 @@ QB_INLINE void decode_panel(const struct qb_matrix *m, int64_t row0, int n_rows,
         else
             panel_half(m, r, k0, n_k, p, half, kind);
     }
+    if (kind != ROWS16_STRIDED && n_rows < QB_PANEL_ROWS)
+        qb_panel_repeat_last_row(p, m->format, n_rows, n_k);
 }
 
 /* Column sums of one block: acc[c] += what the block adds to 16 rows. */
