@@ -49,7 +49,7 @@ struct qb_gguf_tensor {
     int type_id;                    /* as stored */
     const struct qb_format *format; /* NULL: a known ggml type that this build cannot decode */
     enum qb_layout_id layout;       /* PLAIN but for the historical interleaved ids */
-    const uint8_t *data; /* in the mapping of its file, on a multiple of the file's alignment (may be odd) */
+    const uint8_t *data;            /* in the mapping of its file, aligned to 8 bytes or more */
     size_t bytes;
     int file; /* index of the split part */
 };
@@ -75,7 +75,8 @@ struct qb_gguf; /* one model: all parts of a split set */
  * Errors: QB_ERR_IO, QB_ERR_FORMAT (malformed), QB_ERR_UNSUPPORTED (version 1, big-endian, removed types).
  */
 enum qb_status qb_gguf_open(struct qb_gguf **out, const char *path, struct qb_err *err);
-/* Parse one part from memory (fuzzing, tests): `name` is for messages; data is borrowed. */
+/* Parse one part from memory (fuzzing, tests): `name` is for messages; data is borrowed and aligned to 8
+ * bytes. */
 enum qb_status qb_gguf_open_memory(struct qb_gguf **out, const void *data, size_t size, const char *name,
                                    struct qb_err *err);
 void qb_gguf_close(struct qb_gguf *g);
@@ -105,6 +106,11 @@ bool qb_gguf_array_next_str(const struct qb_gguf_kv *kv, size_t *pos, struct qb_
 size_t qb_gguf_n_tensors(const struct qb_gguf *g);
 const struct qb_gguf_tensor *qb_gguf_tensor_at(const struct qb_gguf *g, size_t i);
 const struct qb_gguf_tensor *qb_gguf_tensor_find(const struct qb_gguf *g, const char *name);
+/*
+ * Are all block scales and float weights of t finite? *bad_block is the first bad one, or -1.
+ * QB_ERR_UNSUPPORTED for a type that this build cannot decode.
+ */
+enum qb_status qb_gguf_tensor_check(const struct qb_gguf_tensor *t, int64_t *bad_block, struct qb_err *err);
 const char *qb_gguf_type_name(int ggml_type_id); /* "Q4_K", "Q4_0_8_8", "?" */
 const char *qb_gguf_value_type_name(enum qb_gguf_type t);
 

@@ -13,6 +13,7 @@
 #define MAX_KEY_BYTES     65535
 #define MAX_STRING_BYTES  ((uint64_t)1 << 30)
 #define MAX_ARRAY_ITEMS   ((uint64_t)1 << 30)
+#define MIN_ALIGNMENT     8 /* of the specification; f32 data can be used in place */
 #define MAX_ALIGNMENT     ((uint64_t)1 << 30)
 #define MIN_KV_BYTES      (8 + 1 + 4 + 1)
 #define MIN_TENSOR_BYTES  (8 + 1 + 4 + 8 + 4 + 8)
@@ -260,7 +261,7 @@ static enum qb_status read_alignment(struct qb_gguf_part *p, struct qb_err *err)
     uint64_t a;
     if (!qb_gguf_kv_u64(kv, &a))
         return qb_fail(err, QB_ERR_FORMAT, "'%s': general.alignment is not an unsigned integer", p->path);
-    if (a == 0 || (a & (a - 1)) != 0 || a > MAX_ALIGNMENT)
+    if (a < MIN_ALIGNMENT || (a & (a - 1)) != 0 || a > MAX_ALIGNMENT)
         return qb_fail(err, QB_ERR_FORMAT, "'%s': general.alignment %" PRIu64 " is not a usable power of two",
                        p->path, a);
     p->alignment = (size_t)a;
