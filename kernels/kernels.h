@@ -39,7 +39,7 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
  *   min_scale  f32  [n_k / 256][32]        QB_MIN_I16
  *   f32        f32  [n_k][32]              float formats under QB_ACT_F32
  *   bf16       u16  [n_k / 2][32][2]       BF16 under QB_ACT_BF16
- * Rows past the end of the matrix hold copies of other rows, whichever (their results are thrown away).
+ * Rows past the end of the matrix hold copies of its last row (their results are thrown away).
  */
 #define QB_PANEL_ROWS 32
 #define QB_PANEL_K 512 /* most weights of a row in one panel; a multiple of 256 */
