@@ -219,8 +219,8 @@ void qb_matmul_share(const struct qb_matrix *const *m, int n, int i, int worker,
         double at = (total * (worker + e) / n_workers - before) / (double)qb_matrix_row_bytes(m[i]);
         edge[e] = at <= 0 ? 0 : at >= (double)units ? units : (int64_t)(at + 0.5);
     }
-    *row0 = edge[0] * 16;
-    *row1 = edge[1] * 16 < m[i]->n_rows ? edge[1] * 16 : m[i]->n_rows;
+    *row0 = edge[0] < units ? edge[0] * 16 : m[i]->n_rows;
+    *row1 = edge[1] < units ? edge[1] * 16 : m[i]->n_rows;
 }
 
 static void fused(struct qb_worker *w, const struct qb_kernel_set *set, const struct qb_product *p, int n,

@@ -1,0 +1,319 @@
+/*
+ * Products on the pool against plain double-precision sums over the same quantized activations: ragged rows,
+ * batches on both sides of the fused limit, biases, residuals, several products at once, thread counts.
+ */
+#include "engine/matmul.h"
+
+#include "base/f16.h"
+#include "base/rng.h"
+#include "tests/unit/cmocka_all.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CANARY 12345.0f
+
+static struct qb_pool *pools[4];     /* by number of threads */
+static struct qb_kernel_set sets[2]; /* kernels, reference */
+
+static int start(void **state)
+{
+    (void)state;
+    for (int n = 1; n < 4; n++) {
+        int pu[] = {-1, -1, -1};
+        struct qb_placement p = {.n_threads = n, .pu = pu, .oversubscribed = true};
+        if (qb_pool_create(&pools[n], &p, NULL) != QB_OK)
+            return -1;
+    }
+    struct qb_err err = {0};
+    if (qb_kernel_set_select(&sets[0], QB_ISA_AUTO, &err) != QB_OK ||
+        qb_kernel_set_select_reference(&sets[1], QB_ISA_AUTO, &err) != QB_OK) {
+        print_error("%s\n", err.message);
+        return -1;
+    }
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    for (int n = 1; n < 4; n++)
+        qb_pool_free(pools[n]);
+    return 0;
+}
+
+static void *get(size_t bytes)
+{
+    void *p = aligned_alloc(64, (bytes + 127) / 64 * 64);
+    assert_non_null(p);
+    memset(p, 0, (bytes + 127) / 64 * 64);
+    return p;
+}
+
+/* A random matrix; r16 where it fits. */
+static struct qb_matrix make_matrix(const struct qb_format *f, enum qb_layout_id layout, int64_t rows,
+                                    int64_t cols, uint64_t seed)
+{
+    struct qb_matrix m = {f, qb_layout_fits(layout, f, rows) ? layout : QB_LAYOUT_PLAIN, rows, cols, NULL};
+    size_t row_bytes = qb_matrix_row_bytes(&m);
+    uint8_t *plain = get((size_t)rows * row_bytes);
+    struct qb_rng rng;
+    qb_rng_init(&rng, seed, 0);
+    for (size_t at = 0; at < (size_t)rows * row_bytes; at += (size_t)f->block_bytes)
+        f->synth(plain + at, 1.0f / sqrtf((float)cols), &rng);
+    if (m.layout == QB_LAYOUT_PLAIN) {
+        m.data = plain;
+        return m;
+    }
+    uint8_t *packed = get((size_t)rows * row_bytes);
+    int step = qb_layout_get(m.layout)->rows;
+    for (int64_t r = 0; r < rows; r += step)
+        qb_layout_pack(m.layout, f, cols, plain + (size_t)r * row_bytes, row_bytes,
+                       packed + (size_t)r * row_bytes);
+    free(plain);
+    m.data = packed;
+    return m;
+}
+
+/* The activation that the kernels see: int8 times its scale. */
+static double act_value(const struct qb_act *a, int c, int64_t k)
+{
+    int pos, width, tile = qb_act_tile_of(a, c, &pos), c0 = qb_act_tile(a, tile, &width);
+    if (a->kind == QB_ACT_F32)
+        return a->f32[(int64_t)c0 * a->n_k + k * width + pos];
+    if (a->kind == QB_ACT_BF16)
+        return qb_bf16_to_f32(a->bf16[(int64_t)c0 * a->n_k + (k / 2 * width + pos) * 2 + k % 2]);
+    int64_t block = a->kind == QB_ACT_Q8_32 ? 32 : 256;
+    double scale = a->scale[c0 * (a->n_k / block) + k / block * width + pos];
+    return scale * a->q[(int64_t)c0 * a->n_k + (k / 4 * width + pos) * 4 + k % 4];
+}
+
+static void expected(const struct qb_matrix *m, const struct qb_act *a, double *out)
+{
+    float *row = get((size_t)m->n_cols * sizeof *row);
+    double *x = get((size_t)(m->n_cols * a->n_cols) * sizeof *x);
+    for (int c = 0; c < a->n_cols; c++)
+        for (int64_t k = 0; k < m->n_cols; k++)
+            x[c * m->n_cols + k] = act_value(a, c, k);
+    for (int64_t r = 0; r < m->n_rows; r++) {
+        qb_matrix_decode_row(m, r, row);
+        for (int c = 0; c < a->n_cols; c++) {
+            double sum = 0;
+            for (int64_t k = 0; k < m->n_cols; k++)
+                sum += row[k] * x[c * m->n_cols + k];
+            out[c * m->n_rows + r] = sum;
+        }
+    }
+    free(row);
+    free(x);
+}
+
+/* ---- one call on a pool ---- */
+
+struct call {
+    const struct qb_kernel_set *set;
+    const struct qb_product *p;
+    int n;
+    const struct qb_matrix *gate, *up;
+    const struct qb_act *a;
+    float *out;
+    size_t ldo;
+    void *scratch[3];
+};
+
+static void work(struct qb_worker *w, void *arg)
+{
+    struct call *c = arg;
+    qb_pool_barrier(w);
+    if (c->gate)
+        qb_matmul_gate_up(w, c->set, c->gate, c->up, c->a, c->out, c->ldo, c->scratch[w->index]);
+    else
+        qb_matmul(w, c->set, c->p, c->n, c->a, c->scratch[w->index]);
+}
+
+static void run(struct call *c, int n_threads)
+{
+    for (int i = 0; i < n_threads; i++)
+        c->scratch[i] = get(qb_matmul_scratch_bytes(c->a->n_cols));
+    qb_pool_run(pools[n_threads], work, c);
+    for (int i = 0; i < n_threads; i++)
+        free(c->scratch[i]);
+}
+
+static struct qb_act make_act(const struct qb_kernel_set *set, const struct qb_format *f, int n_cols,
+                              int64_t n_k, void **storage)
+{
+    struct qb_act a;
+    struct qb_rng rng;
+    enum qb_act_kind kind = qb_kernel_set_act(set, f);
+    *storage = get(qb_act_bytes(kind, n_cols, n_k));
+    qb_act_init(&a, kind, n_cols, n_k, set->tile_cols, *storage);
+    float *x = get((size_t)n_cols * (size_t)n_k * sizeof *x);
+    qb_rng_init(&rng, 7, (uint64_t)n_cols);
+    for (int64_t i = 0; i < n_cols * n_k; i++)
+        x[i] = qb_rng_normal(&rng);
+    set->act[kind](x, (size_t)n_k, 0, n_cols, &a);
+    free(x);
+    return a;
+}
+
+static float *output(int n_cols, size_t ldo)
+{
+    float *out = get((size_t)n_cols * ldo * sizeof *out);
+    for (size_t i = 0; i < (size_t)n_cols * ldo; i++)
+        out[i] = CANARY;
+    return out;
+}
+
+static void compare(const float *out, size_t ldo, const double *want, int64_t n_rows, int n_cols)
+{
+    for (int c = 0; c < n_cols; c++) {
+        for (int64_t r = 0; r < n_rows; r++) {
+            double got = out[(size_t)c * ldo + (size_t)r], w = want[c * n_rows + r];
+            if (!(fabs(got - w) <= 2e-5 * (4 + fabs(w))))
+                fail_msg("column %d row %d: %.9g, expected %.9g", c, (int)r, got, w);
+        }
+        for (size_t r = (size_t)n_rows; r < ldo; r++)
+            assert_true(out[(size_t)c * ldo + r] == CANARY);
+    }
+}
+
+static const enum qb_format_id formats[] = {QB_FORMAT_Q4_0, QB_FORMAT_Q4_K, QB_FORMAT_Q6_K, QB_FORMAT_F16};
+static const int batches[] = {1, 2, 4, 5, 9, 40};
+
+/* Two products of different heights, one with a bias, one added to what is there. */
+static void products(const struct qb_kernel_set *set, const struct qb_format *f, enum qb_layout_id layout,
+                     int n_cols, int n_threads)
+{
+    const int64_t rows[] = {208, 37}, n_k = 768;
+    void *storage;
+    struct qb_act a = make_act(set, f, n_cols, n_k, &storage);
+    struct qb_matrix m[2];
+    struct qb_product p[2];
+    double *want[2];
+    float bias[208];
+    for (int i = 0; i < 208; i++)
+        bias[i] = (float)(i % 13) - 6;
+    for (int i = 0; i < 2; i++) {
+        m[i] = make_matrix(f, layout, rows[i], n_k, (uint64_t)i + 1);
+        want[i] = get((size_t)(rows[i] * n_cols) * sizeof **want);
+        expected(&m[i], &a, want[i]);
+        size_t ldo = (size_t)rows[i] + 5;
+        p[i] = (struct qb_product){&m[i], bias, output(n_cols, ldo), ldo, i == 1};
+        for (int64_t j = 0; j < rows[i] * n_cols; j++)
+            want[i][j] += bias[j % rows[i]] + (i == 1 ? 3.0 : 0);
+    }
+    for (int c = 0; c < n_cols; c++)
+        for (int r = 0; r < rows[1]; r++)
+            p[1].out[(size_t)c * p[1].ldo + (size_t)r] = 3;
+    struct call call = {.set = set, .p = p, .n = 2, .a = &a};
+    run(&call, n_threads);
+    for (int i = 0; i < 2; i++) {
+        compare(p[i].out, p[i].ldo, want[i], rows[i], n_cols);
+        free(want[i]);
+        free(p[i].out);
+        free((void *)(uintptr_t)m[i].data);
+    }
+    free(storage);
+}
+
+static void products_match(void **state)
+{
+    (void)state;
+    for (int s = 0; s < 2; s++)
+        for (size_t f = 0; f < QB_ARRAY_LEN(formats); f++)
+            for (size_t b = 0; b < QB_ARRAY_LEN(batches); b++)
+                for (int n = 1; n < 4; n++) {
+                    products(&sets[s], qb_format_get(formats[f]), QB_LAYOUT_PLAIN, batches[b], n);
+                    products(&sets[s], qb_format_get(formats[f]), QB_LAYOUT_R16, batches[b], n);
+                }
+}
+
+static void gate_up(const struct qb_kernel_set *set, const struct qb_format *f, int64_t rows, int n_cols,
+                    int n_threads)
+{
+    const int64_t n_k = 512;
+    void *storage;
+    struct qb_act a = make_act(set, f, n_cols, n_k, &storage);
+    struct qb_matrix gate = make_matrix(f, QB_LAYOUT_R16, rows, n_k, 3),
+                     up = make_matrix(f, QB_LAYOUT_R16, rows, n_k, 4);
+    double *g = get((size_t)(rows * n_cols) * sizeof *g), *u = get((size_t)(rows * n_cols) * sizeof *u);
+    expected(&gate, &a, g);
+    expected(&up, &a, u);
+    for (int64_t i = 0; i < rows * n_cols; i++)
+        g[i] = g[i] / (1 + exp(-g[i])) * u[i];
+    size_t ldo = (size_t)rows + 3;
+    float *out = output(n_cols, ldo);
+    struct call call = {.set = set, .gate = &gate, .up = &up, .a = &a, .out = out, .ldo = ldo};
+    run(&call, n_threads);
+    compare(out, ldo, g, rows, n_cols);
+    free(g);
+    free(u);
+    free(out);
+    free(storage);
+    free((void *)(uintptr_t)gate.data);
+    free((void *)(uintptr_t)up.data);
+}
+
+static void gate_and_up_match(void **state)
+{
+    (void)state;
+    for (int s = 0; s < 2; s++)
+        for (size_t f = 0; f < QB_ARRAY_LEN(formats); f++)
+            for (size_t b = 0; b < QB_ARRAY_LEN(batches); b++)
+                for (int n = 1; n < 4; n++) {
+                    gate_up(&sets[s], qb_format_get(formats[f]), 100, batches[b], n);
+                    gate_up(&sets[s], qb_format_get(formats[f]), 1296, batches[b], n);
+                }
+}
+
+/* More columns than a chunk, and so few panels that the columns are shared out too. */
+static void wide_batches(void **state)
+{
+    (void)state;
+    products(&sets[0], qb_format_get(QB_FORMAT_Q4_0), QB_LAYOUT_R16, 700, 2);
+    products(&sets[0], qb_format_get(QB_FORMAT_Q4_K), QB_LAYOUT_PLAIN, 1100, 3);
+    gate_up(&sets[0], qb_format_get(QB_FORMAT_Q6_K), 32, 200, 3);
+}
+
+static void shares_cut_every_matrix(void **state)
+{
+    (void)state;
+    const struct qb_format *f = qb_format_get(QB_FORMAT_Q4_0), *g = qb_format_get(QB_FORMAT_Q8_0);
+    struct qb_matrix m[] = {{f, QB_LAYOUT_PLAIN, 2048, 64, NULL},
+                            {f, QB_LAYOUT_PLAIN, 40, 64, NULL},
+                            {g, QB_LAYOUT_PLAIN, 256, 64, NULL}};
+    const struct qb_matrix *list[] = {&m[0], &m[1], &m[2]};
+    for (int n = 1; n <= 70; n++) {
+        double most = 0, total = 0;
+        int64_t at[3] = {0};
+        for (int w = 0; w < n; w++) {
+            double bytes = 0;
+            for (int i = 0; i < 3; i++) {
+                int64_t r0, r1;
+                qb_matmul_share(list, 3, i, w, n, &r0, &r1);
+                assert_int_equal(r0, at[i]);
+                assert_true(r1 >= r0 && (r1 % 16 == 0 || r1 == m[i].n_rows));
+                bytes += (double)(r1 - r0) * (double)qb_matrix_row_bytes(&m[i]);
+                at[i] = r1;
+            }
+            total += bytes;
+            most = bytes > most ? bytes : most;
+        }
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(at[i], m[i].n_rows);
+        /* nobody has more than its share and a group of each matrix */
+        assert_true(most <= total / n + 3 * 16.0 * (double)qb_matrix_row_bytes(&m[2]));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products_match),
+        cmocka_unit_test(gate_and_up_match),
+        cmocka_unit_test(wide_batches),
+        cmocka_unit_test(shares_cut_every_matrix),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
