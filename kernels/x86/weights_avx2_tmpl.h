@@ -79,6 +79,8 @@ QB_INLINE void decode_panel(const struct qb_matrix *m, int64_t row0, int n_rows,
         rows8_init(&s, m, row0 + r, row0 + n_rows - 1, k0, kind);
         panel_rows8(&s, n_k, p, r, kind);
     }
+    if (kind != ROWS8_PLAIN && n_rows < QB_PANEL_ROWS)
+        qb_panel_repeat_last_row(p, m->format, n_rows, n_k);
 }
 
 /* GEMV takes 16 rows at a time, two vectors: whole cache lines of r16, and two chains for every column. */
