@@ -42,7 +42,7 @@ static enum qb_status count_recipe(struct qb_forecast *f, struct qb_recipe_tenso
 {
     QB_TRY(qb_recipe_apply(f->ftype, &f->hp, imatrix, t, n, err));
     for (size_t i = 0; i < n; i++) {
-        size_t bytes;
+        size_t bytes = 0;
         QB_TRY(tensor_bytes(&bytes, &t[i], err));
         count_tensor(f, t[i].name, t[i].ne, bytes);
     }

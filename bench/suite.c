@@ -8,24 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-static const char *const kv_names[] = {[QB_KV_F32] = "f32", [QB_KV_F16] = "f16", [QB_KV_Q8_0] = "q8_0"};
-
-const char *qb_kv_type_name(enum qb_kv_type t)
-{
-    return kv_names[t];
-}
-
-bool qb_kv_type_parse(const char *name, enum qb_kv_type *out)
-{
-    for (size_t i = 0; i < QB_ARRAY_LEN(kv_names); i++)
-        if (!strcasecmp(kv_names[i], name)) {
-            *out = (enum qb_kv_type)i;
-            return true;
-        }
-    return false;
-}
 
 void qb_test_name(const struct qb_test *t, char *out, size_t size)
 {
@@ -161,7 +143,7 @@ static enum qb_status add_tests(struct qb_suite *s, const struct qb_bench_option
         for (size_t i = 0; i < o->n_gen.n; i++)
             QB_TRY(add_case(s, 0, o->n_gen.items[i], depth, err));
         for (size_t i = 0; i < o->pg.n; i += 2) {
-            int64_t p, n;
+            int64_t p = 0, n = 0;
             QB_TRY(parse_count(o->pg.items[i], &p, err));
             QB_TRY(parse_count(o->pg.items[i + 1], &n, err));
             QB_TRY(add_case(s, p, n, depth, err));

@@ -6,7 +6,7 @@
 #define QB_BENCH_SUITE_H
 
 #include "base/options.h"
-#include "engine/ftype.h"
+#include "engine/session.h"
 #include "engine/topology.h"
 #include "kernels/kernels.h"
 
@@ -70,9 +70,6 @@ void qb_suite_release(struct qb_suite *s);
 void qb_test_name(const struct qb_test *t, char *out, size_t size);
 /* A file type of this build, or a published one that it lacks (a failed row instead of a usage error). */
 bool qb_ftype_is_known(const char *name);
-/* The KV cache types that qbench knows: "f16", "q8_0", "f32". */
-const char *qb_kv_type_name(enum qb_kv_type t);
-bool qb_kv_type_parse(const char *name, enum qb_kv_type *out);
 /* Same test and, but for the weight format and layout, the same everything. */
 bool qb_cases_comparable(const struct qb_suite *s, size_t a, size_t b);
 
