@@ -8,4 +8,11 @@ const struct qb_check_op qb_check_ops[QB_OP_COUNT] = {
     [QB_OP_GEMV] = {qb_check_gemv, qb_bench_gemv},
     [QB_OP_TILE] = {qb_check_tile, qb_bench_tile},
     [QB_OP_ACT] = {qb_check_act, qb_bench_act},
+    [QB_OP_RMS_NORM] = {qb_check_rms_norm, qb_bench_rms_norm},
+    [QB_OP_SILU_MUL] = {qb_check_silu_mul, qb_bench_silu_mul},
+    [QB_OP_ROPE_NORM] = {qb_check_rope_norm, qb_bench_rope},
+    [QB_OP_ROPE_NEOX] = {qb_check_rope_neox, qb_bench_rope},
+    [QB_OP_K_STORE] = {qb_check_kv_store, qb_bench_kv_store},
+    [QB_OP_V_STORE] = {qb_check_kv_store, qb_bench_kv_store},
+    [QB_OP_ATTENTION] = {qb_check_attention, qb_bench_attention},
 };
