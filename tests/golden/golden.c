@@ -17,8 +17,8 @@ static bool exists(const char *dir, const char *name)
 {
     char path[GOLDEN_PATH + 256];
     struct stat st;
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    return stat(path, &st) == 0;
+    int n = snprintf(path, sizeof path, "%s/%s", dir, name);
+    return n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0;
 }
 
 bool golden_open(struct golden *g, const char *part, int argc, char **argv)

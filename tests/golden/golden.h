@@ -38,8 +38,7 @@ bool golden_has(const struct golden *g, const char *name);
 /* dir/name or dir/name.xz, unpacked; NULL when neither is there or it does not unpack. Pair: free(). */
 void *golden_read(const struct golden *g, const char *name, size_t *n);
 /* A file that must be mapped by the code under test: the path of dir/name, or of an unpacked copy of
- * dir/name.xz in a temporary folder (removed by golden_close's caller through golden_forget). False when
- * absent. */
+ * dir/name.xz in a temporary folder, which golden_forget removes. False when absent. */
 bool golden_path(const struct golden *g, const char *name, char *path, size_t size);
 void golden_forget(const struct golden *g, const char *name, const char *path);
 

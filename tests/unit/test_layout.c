@@ -1,0 +1,237 @@
+/*
+ * kernels/layout: names and ids, round trips of every format and layout, single blocks, the byte order that
+ * kernels of r16 rely on; qb_matrix_decode_row; activation tiles.
+ */
+#include "kernels/kernels.h"
+#include "kernels/matrix.h"
+#include "tests/unit/cmocka_all.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void parses_names(void **state)
+{
+    (void)state;
+    enum qb_layout_id l;
+    for (int i = 0; i < QB_LAYOUT_COUNT; i++) {
+        assert_true(qb_layout_parse(qb_layout_name((enum qb_layout_id)i), &l));
+        assert_int_equal(l, i);
+    }
+    assert_true(qb_layout_parse("AUTO", &l));
+    assert_int_equal(l, QB_LAYOUT_AUTO);
+    assert_string_equal(qb_layout_name(QB_LAYOUT_AUTO), "auto");
+    assert_false(qb_layout_parse("16x1", &l));
+}
+
+static void knows_gguf_ids(void **state)
+{
+    (void)state;
+    static const struct {
+        int id;
+        enum qb_format_id format;
+        enum qb_layout_id layout;
+    } known[] = {
+        {2, QB_FORMAT_Q4_0, QB_LAYOUT_PLAIN},  {30, QB_FORMAT_BF16, QB_LAYOUT_PLAIN},
+        {31, QB_FORMAT_Q4_0, QB_LAYOUT_4X4},   {32, QB_FORMAT_Q4_0, QB_LAYOUT_4X8},
+        {33, QB_FORMAT_Q4_0, QB_LAYOUT_8X8},   {36, QB_FORMAT_IQ4_NL, QB_LAYOUT_4X4},
+        {38, QB_FORMAT_IQ4_NL, QB_LAYOUT_8X8},
+    };
+    enum qb_format_id f;
+    enum qb_layout_id l;
+    for (size_t i = 0; i < QB_ARRAY_LEN(known); i++) {
+        assert_true(qb_layout_from_gguf_id(known[i].id, &f, &l));
+        assert_int_equal(f, known[i].format);
+        assert_int_equal(l, known[i].layout);
+    }
+    assert_false(qb_layout_from_gguf_id(-1, &f, &l));
+    assert_false(qb_layout_from_gguf_id(4, &f, &l));
+}
+
+static void fits_where_rows_divide(void **state)
+{
+    (void)state;
+    const struct qb_format *q4_0 = qb_format_get(QB_FORMAT_Q4_0), *q8_0 = qb_format_get(QB_FORMAT_Q8_0);
+    assert_true(qb_layout_fits(QB_LAYOUT_PLAIN, q8_0, 1));
+    assert_true(qb_layout_fits(QB_LAYOUT_R16, q8_0, 48));
+    assert_false(qb_layout_fits(QB_LAYOUT_R16, q8_0, 40));
+    assert_true(qb_layout_fits(QB_LAYOUT_8X8, q4_0, 40));
+    assert_false(qb_layout_fits(QB_LAYOUT_8X8, q4_0, 36));
+    assert_true(qb_layout_fits(QB_LAYOUT_4X8, q4_0, 36));
+    assert_false(qb_layout_fits(QB_LAYOUT_4X4, q8_0, 16));
+    assert_false(qb_layout_fits(QB_LAYOUT_4X8, qb_format_get(QB_FORMAT_IQ4_NL), 16));
+    assert_false(qb_layout_fits(QB_LAYOUT_AUTO, q4_0, 16));
+}
+
+/* A random matrix of one row group, plain. */
+struct sample {
+    const struct qb_format *f;
+    enum qb_layout_id layout;
+    int rows;
+    int64_t n_cols;
+    size_t row_bytes, bytes;
+    uint8_t *plain, *packed, *back;
+};
+
+static void make_sample(struct sample *s, const struct qb_format *f, enum qb_layout_id layout)
+{
+    struct qb_rng rng;
+    qb_rng_init(&rng, 5, (uint64_t)f->id);
+    s->f = f;
+    s->layout = layout;
+    s->rows = qb_layout_get(layout)->rows;
+    s->n_cols = f->block_elems > 1 ? 3 * f->block_elems : 38;
+    s->row_bytes = qb_format_bytes(f, s->n_cols);
+    s->bytes = s->row_bytes * (size_t)s->rows;
+    s->plain = malloc(s->bytes);
+    s->packed = malloc(s->bytes);
+    s->back = calloc(1, s->bytes);
+    /* no NaN among float weights: the test compares decoded values */
+    for (size_t i = 0; i < s->bytes / (size_t)f->block_bytes; i++)
+        f->synth(s->plain + i * (size_t)f->block_bytes, 1, &rng);
+    qb_layout_pack(layout, f, s->n_cols, s->plain, s->row_bytes, s->packed);
+}
+
+static void free_sample(struct sample *s)
+{
+    free(s->plain);
+    free(s->packed);
+    free(s->back);
+}
+
+static void check_single_blocks(const struct sample *s)
+{
+    uint8_t block[QB_MAX_BLOCK_BYTES];
+    size_t bytes = (size_t)s->f->block_bytes;
+    for (int r = 0; r < s->rows; r++) {
+        for (int64_t b = 0; b < s->n_cols / s->f->block_elems; b++) {
+            qb_layout_get_block(s->layout, s->f, s->n_cols, s->packed, r, b, block);
+            assert_memory_equal(block, s->plain + (size_t)r * s->row_bytes + (size_t)b * bytes, bytes);
+        }
+    }
+}
+
+static void check_decoded_rows(const struct sample *s)
+{
+    struct qb_matrix plain = {s->f, QB_LAYOUT_PLAIN, s->rows, s->n_cols, s->plain};
+    struct qb_matrix packed = {s->f, s->layout, s->rows, s->n_cols, s->packed};
+    float *a = malloc((size_t)s->n_cols * sizeof *a), *b = malloc((size_t)s->n_cols * sizeof *b);
+    for (int r = 0; r < s->rows; r++) {
+        qb_matrix_decode_row(&plain, r, a);
+        qb_matrix_decode_row(&packed, r, b);
+        assert_memory_equal(a, b, (size_t)s->n_cols * sizeof *a);
+    }
+    free(a);
+    free(b);
+}
+
+static void packs_and_unpacks(void **state)
+{
+    (void)state;
+    for (int f = 0; f < QB_FORMAT_COUNT; f++) {
+        for (int l = 0; l < QB_LAYOUT_COUNT; l++) {
+            const struct qb_format *format = qb_format_get((enum qb_format_id)f);
+            struct sample s;
+            if (!qb_layout_fits((enum qb_layout_id)l, format, qb_layout_get((enum qb_layout_id)l)->rows))
+                continue;
+            make_sample(&s, format, (enum qb_layout_id)l);
+            if (l != QB_LAYOUT_PLAIN)
+                assert_memory_not_equal(s.packed, s.plain, s.bytes);
+            qb_layout_unpack(s.layout, format, s.n_cols, s.packed, s.back, s.row_bytes);
+            assert_memory_equal(s.back, s.plain, s.bytes);
+            check_single_blocks(&s);
+            check_decoded_rows(&s);
+            free_sample(&s);
+        }
+    }
+}
+
+/* The order is written in layout.h: byte range [o, o + chunk) of a field, 16 rows side by side. */
+static void r16_follows_its_field_list(void **state)
+{
+    (void)state;
+    for (int i = 0; i < QB_FORMAT_COUNT; i++) {
+        const struct qb_format *f = qb_format_get((enum qb_format_id)i);
+        struct sample s;
+        int n, offset = 0;
+        const struct qb_r16_field *fields = qb_r16_fields(f, &n);
+        assert_true(n > 0);
+        make_sample(&s, f, QB_LAYOUT_R16);
+        for (int k = 0; k < n; offset += fields[k++].bytes)
+            for (int o = 0; o < fields[k].bytes; o += fields[k].chunk)
+                for (int r = 0; r < 16; r++)
+                    assert_memory_equal(s.packed + 16 * offset + o * 16 + r * fields[k].chunk,
+                                        s.plain + (size_t)r * s.row_bytes + offset + o,
+                                        (size_t)fields[k].chunk);
+        /* BF16 goes by pairs of weights */
+        assert_int_equal(offset, f->id == QB_FORMAT_BF16 ? 4 : f->block_bytes);
+        free_sample(&s);
+    }
+}
+
+static void q4_0_interleaves_flip_nibbles(void **state)
+{
+    (void)state;
+    struct sample s;
+    make_sample(&s, qb_format_get(QB_FORMAT_Q4_0), QB_LAYOUT_4X8);
+    /* 4 scales of 2 bytes, then 8 bytes of row 0, 8 of row 1, ... */
+    for (int r = 0; r < 4; r++)
+        for (int i = 0; i < 8; i++)
+            assert_int_equal(s.packed[8 + 8 * r + i],
+                             s.plain[(size_t)r * s.row_bytes + 2 + (size_t)i] ^ 0x88);
+    free_sample(&s);
+}
+
+static void tiles_cover_all_columns_once(void **state)
+{
+    (void)state;
+    for (int n_cols = 1; n_cols < 60; n_cols++) {
+        for (int tile_cols = 4; tile_cols <= QB_MAX_TILE_COLS; tile_cols++) {
+            struct qb_act a;
+            int next = 0, width, pos;
+            qb_act_init(&a, QB_ACT_F32, n_cols, 1, tile_cols, NULL);
+            for (int t = 0; t < a.n_tiles; t++) {
+                assert_int_equal(qb_act_tile(&a, t, &width), next);
+                assert_in_range(width, 1, tile_cols);
+                for (int c = next; c < next + width; c++) {
+                    assert_int_equal(qb_act_tile_of(&a, c, &pos), t);
+                    assert_int_equal(pos, c - next);
+                }
+                next += width;
+            }
+            assert_int_equal(next, n_cols);
+            if (n_cols <= QB_GEMV_MAX_COLS)
+                assert_int_equal(a.n_tiles, 1);
+        }
+    }
+}
+
+static void activation_storage_holds_its_arrays(void **state)
+{
+    (void)state;
+    struct qb_act a;
+    char *base = (char *)(uintptr_t)4096; /* only addresses are looked at */
+    size_t bytes = qb_act_bytes(QB_ACT_Q8_256, 3, 512);
+    qb_act_init(&a, QB_ACT_Q8_256, 3, 512, 7, base);
+    assert_ptr_equal(a.q, base);
+    assert_int_equal((char *)a.npair - base + 3 * 512 / 32 * 2 <= (ptrdiff_t)bytes, 1);
+    assert_int_equal((uintptr_t)a.scale % 64 + (uintptr_t)a.nsum16 % 64 + (uintptr_t)a.nsum32 % 64, 0);
+    assert_null(a.fsum);
+    assert_null(a.f32);
+    qb_act_init(&a, QB_ACT_BF16, 3, 512, 7, base);
+    assert_ptr_equal(a.bf16, base);
+    assert_null(a.q);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parses_names),
+        cmocka_unit_test(knows_gguf_ids),
+        cmocka_unit_test(fits_where_rows_divide),
+        cmocka_unit_test(packs_and_unpacks),
+        cmocka_unit_test(r16_follows_its_field_list),
+        cmocka_unit_test(q4_0_interleaves_flip_nibbles),
+        cmocka_unit_test(tiles_cover_all_columns_once),
+        cmocka_unit_test(activation_storage_holds_its_arrays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,179 @@
+/*
+ * kernels/cpu, registry and select: ISA names, limits, completeness of every set, the reference path, layouts
+ * and classes.
+ */
+#include "kernels/kernels.h"
+#include "kernels/matrix.h"
+#include "tests/unit/cmocka_all.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void names_isa_levels(void **state)
+{
+    (void)state;
+    enum qb_isa isa;
+    for (int i = 0; i < QB_ISA_COUNT; i++) {
+        assert_true(qb_isa_parse(qb_isa_name((enum qb_isa)i), &isa));
+        assert_int_equal(isa, i);
+    }
+    assert_true(qb_isa_parse("auto", &isa));
+    assert_int_equal(isa, QB_ISA_AUTO);
+    assert_false(qb_isa_parse("", &isa));
+    assert_false(qb_isa_parse("sse2", &isa));
+}
+
+static void environment_lowers_the_level(void **state)
+{
+    (void)state;
+    enum qb_isa best = qb_cpu_isa();
+    setenv("QBENCH_ISA", "scalar", 1);
+    assert_int_equal(qb_cpu_isa(), QB_ISA_SCALAR);
+    setenv("QBENCH_ISA", "avx512bf16", 1);
+    assert_int_equal(qb_cpu_isa(), best);
+    setenv("QBENCH_ISA", "nonsense", 1);
+    assert_int_equal(qb_cpu_isa(), best);
+    unsetenv("QBENCH_ISA");
+}
+
+static void registry_rows_are_unique(void **state)
+{
+    (void)state;
+    size_t n;
+    const struct qb_kernel *rows = qb_kernels(&n);
+    for (size_t i = 0; i < n; i++) {
+        char text[64];
+        assert_non_null(rows[i].fn);
+        qb_kernel_key_text(&rows[i], text, sizeof text);
+        assert_true(strlen(text) > 0);
+        assert_non_null(strstr(rows[i].name, qb_isa_name(rows[i].isa)));
+        assert_int_equal(strncmp(rows[i].name, "qb_", 3) == 0, 0);
+        for (size_t j = i + 1; j < n; j++)
+            assert_false(rows[i].op == rows[j].op && rows[i].key == rows[j].key &&
+                         rows[i].key2 == rows[j].key2 && rows[i].isa == rows[j].isa);
+    }
+}
+
+static void check_set(const struct qb_kernel_set *set, enum qb_isa limit)
+{
+    for (int f = 0; f < QB_FORMAT_COUNT; f++) {
+        for (int l = 0; l < QB_LAYOUT_COUNT; l++) {
+            bool exists = qb_layout_fits((enum qb_layout_id)l, qb_format_get((enum qb_format_id)f),
+                                         qb_layout_get((enum qb_layout_id)l)->rows);
+            const struct qb_kernel *row = qb_kernel_set_row(set, QB_OP_GEMV, f, l);
+            assert_int_equal(set->decode_panel[f][l] != NULL, exists);
+            assert_int_equal(set->gemv[f][l] != NULL, exists);
+            assert_int_equal(row != NULL, exists);
+            if (row) {
+                assert_true(row->isa <= limit);
+                assert_true((qb_gemv_fn *)row->fn == set->gemv[f][l]);
+            }
+        }
+    }
+    assert_in_range(set->tile_cols, QB_GEMV_MAX_COLS, QB_MAX_TILE_COLS);
+    for (int t = 0; t < QB_TILE_CLASS_COUNT; t++)
+        assert_true(qb_kernel_set_row(set, QB_OP_TILE, t, 0)->max_cols >= set->tile_cols);
+}
+
+static void selects_up_to_the_limit(void **state)
+{
+    (void)state;
+    for (int i = 0; i < QB_ISA_COUNT; i++) {
+        struct qb_kernel_set set;
+        struct qb_err err;
+        enum qb_status status = qb_kernel_set_select(&set, (enum qb_isa)i, &err);
+        if ((enum qb_isa)i > qb_cpu_isa()) {
+            assert_int_equal(status, QB_ERR_UNSUPPORTED);
+            assert_non_null(strstr(err.message, qb_isa_name((enum qb_isa)i)));
+            continue;
+        }
+        assert_int_equal(status, QB_OK);
+        assert_int_equal(set.isa, i);
+        check_set(&set, (enum qb_isa)i);
+    }
+    struct qb_kernel_set set;
+    assert_int_equal(qb_kernel_set_select(&set, QB_ISA_AUTO, NULL), QB_OK);
+    assert_int_equal(set.isa, qb_cpu_isa());
+}
+
+static void scalar_set_takes_no_copies(void **state)
+{
+    (void)state;
+    struct qb_kernel_set set;
+    assert_int_equal(qb_kernel_set_select(&set, QB_ISA_SCALAR, NULL), QB_OK);
+    assert_false(set.bf16);
+    for (int f = 0; f < QB_FORMAT_COUNT; f++)
+        assert_int_equal(qb_kernel_set_auto_layout(&set, qb_format_get((enum qb_format_id)f), 64),
+                         QB_LAYOUT_PLAIN);
+    assert_int_equal(qb_kernel_set_act(&set, qb_format_get(QB_FORMAT_BF16)), QB_ACT_F32);
+    assert_int_equal(qb_kernel_set_tile_class(&set, qb_format_get(QB_FORMAT_BF16)), QB_TILE_F32);
+}
+
+static void auto_layout_fits_the_rows(void **state)
+{
+    (void)state;
+    struct qb_kernel_set set;
+    assert_int_equal(qb_kernel_set_select(&set, QB_ISA_AUTO, NULL), QB_OK);
+    for (int f = 0; f < QB_FORMAT_COUNT; f++) {
+        const struct qb_format *format = qb_format_get((enum qb_format_id)f);
+        for (int rows = 1; rows < 70; rows++)
+            assert_true(qb_layout_fits(qb_kernel_set_auto_layout(&set, format, rows), format, rows));
+        if (set.isa >= QB_ISA_AVX2)
+            assert_int_equal(qb_kernel_set_auto_layout(&set, format, 64), QB_LAYOUT_R16);
+    }
+}
+
+static void reference_path_is_f32(void **state)
+{
+    (void)state;
+    struct qb_kernel_set set;
+    assert_int_equal(qb_kernel_set_select_reference(&set, QB_ISA_AUTO, NULL), QB_OK);
+    assert_true(set.reference);
+    for (int f = 0; f < QB_FORMAT_COUNT; f++) {
+        const struct qb_format *format = qb_format_get((enum qb_format_id)f);
+        assert_true(set.decode_panel[f][QB_LAYOUT_R16] == qb_decode_panel_f32);
+        assert_null(set.gemv[f][QB_LAYOUT_PLAIN]);
+        assert_null(qb_kernel_set_row(&set, QB_OP_DECODE_PANEL, f, QB_LAYOUT_PLAIN));
+        assert_int_equal(qb_kernel_set_act(&set, format), QB_ACT_F32);
+        assert_int_equal(qb_kernel_set_tile_class(&set, format), QB_TILE_F32);
+        assert_int_equal(qb_kernel_set_auto_layout(&set, format, 64), QB_LAYOUT_PLAIN);
+    }
+    assert_non_null(set.tile[QB_TILE_F32]);
+    assert_non_null(set.act[QB_ACT_F32]);
+}
+
+static void classes_follow_the_formats(void **state)
+{
+    (void)state;
+    static const struct {
+        enum qb_format_id format;
+        enum qb_tile_class class;
+    } expected[] = {
+        {QB_FORMAT_Q4_0, QB_TILE_S32_A32},
+        {QB_FORMAT_Q5_0, QB_TILE_S32_A32},
+        {QB_FORMAT_Q8_0, QB_TILE_S32_A32_WIDE},
+        {QB_FORMAT_IQ4_NL, QB_TILE_S32_A32_WIDE},
+        {QB_FORMAT_Q4_1, QB_TILE_M32_A32},
+        {QB_FORMAT_Q5_1, QB_TILE_M32_A32},
+        {QB_FORMAT_IQ4_XS, QB_TILE_S32_A256_WIDE},
+        {QB_FORMAT_Q4_K, QB_TILE_M32_A256},
+        {QB_FORMAT_Q5_K, QB_TILE_M32_A256},
+        {QB_FORMAT_Q6_K, QB_TILE_S16_A256},
+        {QB_FORMAT_F16, QB_TILE_F32},
+    };
+    struct qb_kernel_set set;
+    assert_int_equal(qb_kernel_set_select(&set, QB_ISA_AUTO, NULL), QB_OK);
+    for (size_t i = 0; i < QB_ARRAY_LEN(expected); i++)
+        assert_int_equal(qb_kernel_set_tile_class(&set, qb_format_get(expected[i].format)),
+                         expected[i].class);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_isa_levels),           cmocka_unit_test(environment_lowers_the_level),
+        cmocka_unit_test(registry_rows_are_unique),   cmocka_unit_test(selects_up_to_the_limit),
+        cmocka_unit_test(scalar_set_takes_no_copies), cmocka_unit_test(auto_layout_fits_the_rows),
+        cmocka_unit_test(reference_path_is_f32),      cmocka_unit_test(classes_follow_the_formats),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
