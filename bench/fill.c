@@ -205,7 +205,10 @@ static enum qb_status fill_model(struct qb_record *r, const struct view *v, stru
     QB_TRY(qb_record_text(&r->model_hash, text, err));
     r->model_size = (int64_t)m->tensor_bytes;
     r->model_n_params = (int64_t)m->n_params;
-    r->size_bytes = m->file_bytes ? (int64_t)m->file_bytes : QB_ABSENT_INT;
+    if (m->file_bytes)
+        r->size_bytes = (int64_t)m->file_bytes;
+    else if (m->hp.metadata_bytes) /* a shape: as the published file */
+        r->size_bytes = (int64_t)(m->tensor_bytes + m->hp.metadata_bytes);
     r->bits_per_weight = m->n_params ? 8.0 * (double)m->tensor_bytes / (double)m->n_params : NAN;
     r->load_ns = (int64_t)m->load_ns;
     r->repack_ns = (int64_t)m->repack_ns;

@@ -153,27 +153,50 @@ static struct qb_session_options session_options(const struct qb_lab *l, const s
                                        .type_v = c->type_v};
 }
 
-uint64_t qb_lab_variant_bytes(const struct qb_lab *l, size_t variant)
+/* A model of the right widths and no weights, to ask for the size of its sessions. Float activations take the
+ * most. */
+static enum qb_status probe_init(struct qb_model *probe, const struct qb_hparams *hp, struct qb_err *err)
+{
+    const struct qb_format *f32 = qb_format_get(QB_FORMAT_F32);
+    probe->hp = *hp;
+    QB_TRY(qb_calloc((void **)&probe->layers, (size_t)hp->n_layer, sizeof *probe->layers, "the plan", err));
+    for (int i = 0; i < hp->n_layer; i++) {
+        struct qb_matrix in = {.format = f32, .n_cols = hp->n_embd};
+        struct qb_layer *l = &probe->layers[i];
+        l->wq = l->wk = l->wv = l->wo = l->gate = l->up = l->down = in;
+        l->wo.n_cols = (int64_t)hp->n_head[i] * hp->head_dim_v;
+        l->down.n_cols = hp->n_ff[i];
+        probe->output = in;
+    }
+    return QB_OK;
+}
+
+static uint64_t sessions_bytes(const struct qb_lab *l, size_t variant, const struct qb_model *probe)
 {
     const struct qb_suite *s = l->suite;
+    struct qb_kernel_set *set = malloc(sizeof *set);
+    uint64_t bytes = 0;
+    bool selected = set && qb_kernel_set_select(set, qb_lab_isa(&s->variants[variant]), NULL) == QB_OK;
+    for (size_t i = 0; i < s->n_configs && selected; i++) {
+        struct qb_session_options o = session_options(l, &s->configs[i], set);
+        if (s->configs[i].variant == variant)
+            bytes += qb_session_bytes(probe, &o);
+    }
+    free(set);
+    return bytes;
+}
+
+uint64_t qb_lab_variant_bytes(const struct qb_lab *l, size_t variant)
+{
     const struct qb_forecast *f = l->specimens[variant].forecast;
     if (!f)
         return 0;
-    struct qb_model *probe =
-        calloc(1, sizeof *probe); /* a session's size depends on the hyper-parameters only */
-    if (!probe)
-        return f->tensor_bytes;
-    probe->hp = f->hp;
     uint64_t bytes = f->tensor_bytes;
-    struct qb_err err;
-    const struct qb_kernels_of *k =
-        qb_lab_kernels((struct qb_lab *)l, qb_lab_isa(&s->variants[variant]), &err);
-    for (size_t i = 0; i < s->n_configs && k; i++) {
-        if (s->configs[i].variant != variant)
-            continue;
-        struct qb_session_options o = session_options(l, &s->configs[i], &k->set);
-        bytes += qb_session_bytes(probe, &o);
-    }
+    struct qb_model *probe = calloc(1, sizeof *probe);
+    if (probe && probe_init(probe, &f->hp, NULL) == QB_OK)
+        bytes += sessions_bytes(l, variant, probe);
+    if (probe)
+        free(probe->layers);
     free(probe);
     return bytes;
 }

@@ -9,11 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RUN_NS         12000000ull /* of one timed run */
-#define RUNS           5
-#define MIN_READ_BYTES (256ull << 20)
-#define MAX_READ_BYTES (2048ull << 20)
-#define PAGE           4096
+#define RUN_NS            12000000ull /* of one timed run */
+#define RUNS              5
+#define CALIBRATION_STEPS 50000
+#define MIN_READ_BYTES    (256ull << 20)
+#define MAX_READ_BYTES    (2048ull << 20)
+#define PAGE              4096
 
 struct job {
     const struct qb_peak *peak;
@@ -69,11 +70,11 @@ static double run_once(struct qb_pool *pool, void (*fn)(struct qb_worker *, void
 
 static double measure_compute(struct qb_pool *pool, const struct qb_peak *peak, uint64_t *done)
 {
-    struct job j = {.peak = peak, .n = 1000, .done = done};
+    struct job j = {.peak = peak, .n = CALIBRATION_STEPS, .done = done};
     uint64_t ns = 0;
-    for (run_once(pool, compute, &j, &ns); ns < RUN_NS && j.n < (1ull << 40);
-         run_once(pool, compute, &j, &ns))
-        j.n *= 2;
+    run_once(pool, compute, &j, &ns); /* wakes threads and clocks */
+    run_once(pool, compute, &j, &ns);
+    j.n = (uint64_t)((double)j.n * RUN_NS / (double)ns) + 1;
     double best = 0;
     for (int r = 0; r < RUNS; r++) {
         double rate = run_once(pool, compute, &j, &ns);

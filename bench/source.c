@@ -25,15 +25,16 @@ static void count_tensor(struct qb_forecast *f, const char *name, const int64_t 
 
 static enum qb_status tensor_bytes(size_t *out, const struct qb_recipe_tensor *t, struct qb_err *err)
 {
-    const struct qb_format *fmt = qb_format_by_gguf_id(t->type_id);
-    if (!fmt)
+    enum qb_format_id id;
+    enum qb_layout_id layout;
+    if (!qb_layout_from_gguf_id(t->type_id, &id, &layout))
         return qb_fail(err, QB_ERR_UNSUPPORTED, "format '%s' is not in this build",
                        qb_gguf_type_name(t->type_id));
     size_t n;
     if (!qb_size_mul((size_t)t->ne[0], (size_t)t->ne[1], &n) || !qb_size_mul(n, (size_t)t->ne[2], &n) ||
         !qb_size_mul(n, (size_t)t->ne[3], &n))
         return qb_fail(err, QB_ERR_FORMAT, "tensor '%s' is too large", t->name);
-    *out = qb_format_bytes(fmt, (int64_t)n);
+    *out = qb_format_bytes(qb_format_get(id), (int64_t)n);
     return QB_OK;
 }
 

@@ -128,20 +128,33 @@ static enum qb_status print_row(struct qb_writer *w, const struct layout *l, con
     return qb_writer_row(w, values, err);
 }
 
+/* The same reason for all tests of a model is said once. */
+static bool said_before(const struct qb_record_writer *w, size_t i)
+{
+    char mine[CELL], other[CELL];
+    qb_record_model_text(&w->kept[i], mine, sizeof mine);
+    for (size_t k = 0; k < i; k++) {
+        qb_record_model_text(&w->kept[k], other, sizeof other);
+        if (w->kept[k].reason && !strcmp(w->kept[k].reason, w->kept[i].reason) && !strcmp(mine, other))
+            return true;
+    }
+    return false;
+}
+
 static void print_footer(const struct qb_record_writer *w)
 {
     FILE *f = w->writer.out;
     bool blank = false;
     for (size_t i = 0; i < w->n_kept; i++) {
         const struct qb_record *r = &w->kept[i];
-        if (!r->reason)
+        if (!r->reason || said_before(w, i))
             continue;
         if (!blank)
             putc('\n', f);
         blank = true;
         char model[CELL];
         qb_record_model_text(r, model, sizeof model);
-        fprintf(f, "%s %s: %s: %s\n", model, r->test ? r->test : "", r->status ? r->status : "?", r->reason);
+        fprintf(f, "%s: %s: %s\n", model, r->status ? r->status : "?", r->reason);
     }
     if (w->n_kept && w->kept[0].build_commit)
         fprintf(f, "\nbuild: %s (%lld)\n", w->kept[0].build_commit, (long long)w->kept[0].build_number);
