@@ -61,8 +61,12 @@ static bool other_model(const struct qb_record *a, const struct qb_record *b)
 
 static void find_varying(struct chart *c)
 {
-    for (size_t i = 1; i < c->n; i++) {
-        const struct qb_record *a = &c->rows[0], *b = &c->rows[i];
+    const struct qb_record *a = NULL; /* the first row in the chart */
+    for (size_t i = 0; i < c->n; i++) {
+        const struct qb_record *b = &c->rows[i];
+        if (!has_speed(b))
+            continue;
+        a = a ? a : b;
         c->models = c->models || other_model(a, b);
         c->threads = c->threads || a->n_threads != b->n_threads || a->threads_batch != b->threads_batch;
         c->isas = c->isas || differ(a->isa, b->isa);
@@ -167,6 +171,7 @@ static const char *const style =
     "set grid ytics lc rgb '#dddddd' lt 1 lw 1\n"
     "set key outside right top vertical reverse Left samplen 1.2 spacing 1.3 textcolor rgb '#333333'\n"
     "set ylabel 't/s' textcolor rgb '#333333' offset 1,0\n"
+    "set lmargin 10\nset rmargin 17\n"
     "set bars small\n";
 
 static const char *const colours[2][MAX_TESTS] = {
@@ -208,7 +213,7 @@ static void put_panel(const struct chart *c, int panel, int first_block, struct 
     const struct panel *p = &c->panels[panel];
     bool upright = bars(c) > 18; /* too narrow for text side by side */
     double width = 0.8 / p->n_tests * 0.92;
-    qb_buf_printf(b, "set title '%s' left font ',12' textcolor rgb '#111111' offset 0,-0.3\n", p->title);
+    qb_buf_printf(b, "set title '%s' font ',12' textcolor rgb '#111111' offset 0,-0.3\n", p->title);
     qb_buf_printf(b, "set yrange [0:%.6g]\n", highest(c, p) * (upright ? 1.28 : 1.15));
     qb_buf_puts(b, "plot ");
     for (int t = 0; t < p->n_tests; t++)
@@ -216,7 +221,7 @@ static void put_panel(const struct chart *c, int panel, int first_block, struct 
                       t ? ", \\\n     " : "", first_block + t, width, colours[panel][t], p->tests[t]);
     for (int t = 0; t < p->n_tests; t++)
         qb_buf_printf(
-            b, ", \\\n     '' index %d using 1:2:3:4 with yerrorbars pt -1 lc rgb '#222222' lw 1 notitle",
+            b, ", \\\n     '' index %d using 1:2:3:4 with yerrorbars ps 0 lc rgb '#222222' lw 1 notitle",
             first_block + t);
     for (int t = 0; t < p->n_tests; t++)
         qb_buf_printf(
@@ -228,6 +233,8 @@ static void put_panel(const struct chart *c, int panel, int first_block, struct 
 static void put_title(const struct chart *c, struct qb_buf *b)
 {
     const struct qb_record *r = &c->rows[0];
+    for (size_t i = 0; i < c->n && !has_speed(r); i++)
+        r = &c->rows[i];
     char model[LABEL];
     qb_record_model_text(r, model, sizeof model);
     char *last = strrchr(model, ' ');
