@@ -171,8 +171,7 @@ static const char *const style =
     "set grid ytics lc rgb '#dddddd' lt 1 lw 1\n"
     "set key outside right top vertical reverse Left samplen 1.2 spacing 1.3 textcolor rgb '#333333'\n"
     "set ylabel 't/s' textcolor rgb '#333333' offset 1,0\n"
-    "set lmargin 10\nset rmargin 17\n"
-    "set bars small\n";
+    "set lmargin 10\nset rmargin 17\n";
 
 static const char *const colours[2][MAX_TESTS] = {
     {"#08519c", "#3182bd", "#6baed6", "#9ecae1", "#54278f", "#756bb1", "#9e9ac8", "#cbc9e2"},
@@ -193,6 +192,7 @@ static void put_labels(const struct chart *c, struct qb_buf *b)
     for (int i = 0; i < c->n_labels; i++)
         longest = strlen(c->labels[i]) > longest ? strlen(c->labels[i]) : longest;
     bool turn = c->n_labels > 8 || longest * (size_t)c->n_labels > 90;
+    qb_buf_printf(b, "set bmargin %zu\n", turn ? 3 + longest / 2 : 3);
     qb_buf_printf(b, "set xtics %s (", turn ? "rotate by -40 left" : "norotate");
     for (int i = 0; i < c->n_labels; i++)
         qb_buf_printf(b, "%s\"%s\" %d", i ? ", " : "", c->labels[i], i);
@@ -220,9 +220,10 @@ static void put_panel(const struct chart *c, int panel, int first_block, struct 
         qb_buf_printf(b, "%s'speed.dat' index %d using 1:2:(%.4f) with boxes lc rgb '%s' title '%s'",
                       t ? ", \\\n     " : "", first_block + t, width, colours[panel][t], p->tests[t]);
     for (int t = 0; t < p->n_tests; t++)
-        qb_buf_printf(
-            b, ", \\\n     '' index %d using 1:2:3:4 with yerrorbars ps 0 lc rgb '#222222' lw 1 notitle",
-            first_block + t);
+        qb_buf_printf(b,
+                      ", \\\n     '' index %d using 1:3:(0):($4-$3) with vectors nohead lc rgb '#222222' lw "
+                      "1.5 notitle",
+                      first_block + t);
     for (int t = 0; t < p->n_tests; t++)
         qb_buf_printf(
             b, ", \\\n     '' index %d using 1:4:5 with labels %s font ',8' textcolor rgb '#333333' notitle",
