@@ -21,17 +21,25 @@ INLINE __m256i round_bf16(__m512i x)
     return _mm512_cvtepi32_epi16(_mm512_srli_epi32(r, 16));
 }
 
-INLINE void column_bf16(const struct act_column *t, const float *x)
+/* Pairs of one column, `width` apart. */
+INLINE void column_bf16(const float *x, int64_t n_k, uint32_t *to, int width)
 {
-    uint32_t *to = (uint32_t *)(void *)t->a->bf16 + t->c0 * t->a->n_k / 2 + t->pos;
-    for (int64_t k = 0; k < t->a->n_k; k += 16) {
-        int n = t->a->n_k - k < 16 ? (int)(t->a->n_k - k) : 16;
+    for (int64_t k = 0; k < n_k; k += 16) {
+        int n = n_k - k < 16 ? (int)(n_k - k) : 16;
         uint32_t pair[8];
         __m512i v = _mm512_castps_si512(vf_load_n(x + k, n));
         _mm256_storeu_si256((__m256i *)(void *)pair, round_bf16(v));
         for (int i = 0; i < n / 2; i++)
-            to[(k / 2 + i) * t->width] = pair[i];
+            to[(k / 2 + i) * width] = pair[i];
     }
 }
 
-ACT_FN(act_bf16, column_bf16)
+void qb_act_bf16_avx512vnni(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)
+{
+    for (int c = c0; c < c1; c++) {
+        int pos, width, tile = qb_act_tile_of(a, c, &pos);
+        int64_t first = qb_act_tile(a, tile, &width);
+        uint32_t *to = (uint32_t *)(void *)a->bf16 + first * a->n_k / 2 + pos;
+        column_bf16(x + (size_t)c * ldx, a->n_k, to, width);
+    }
+}

@@ -3,22 +3,35 @@
  * QB_ISA_FN(name) and pack_32: 32 integral floats to 32 int8.
  */
 #include <float.h>
-#include <string.h>
 
 #include "kernels/kernel_protos.h"
 
 #define VECS_32 (32 / VF_N)
 
-/* Where the values of one column go. */
+/* Where the next values of one column go; entries of an array lie `width` (of the tile) apart. */
 struct act_column {
-    struct qb_act *a;
-    int64_t c0; /* first column of the tile */
-    int width, pos;
+    int64_t n_k, width;
+    int32_t *q; /* fours */
+    float *scale, *fsum;
+    int32_t *nsum32, *nsum16;
+    int32_t *npair; /* pairs */
 };
 
-INLINE int64_t act_index(const struct act_column *t, int64_t k, int per)
+static struct act_column act_column_at(const struct qb_act *a, int c)
 {
-    return t->c0 * (t->a->n_k / per) + k / per * t->width + t->pos;
+    int pos, width, tile = qb_act_tile_of(a, c, &pos);
+    int64_t c0 = qb_act_tile(a, tile, &width), n_k = a->n_k;
+    struct act_column t = {.n_k = n_k, .width = width};
+    t.q = (int32_t *)(void *)a->q + c0 * (n_k / 4) + pos;
+    t.scale = a->scale + c0 * (n_k / (a->kind == QB_ACT_Q8_32 ? 32 : 256)) + pos;
+    t.nsum32 = a->nsum32 + c0 * (n_k / 32) + pos;
+    if (a->kind == QB_ACT_Q8_32) {
+        t.fsum = a->fsum + c0 * (n_k / 32) + pos;
+        return t;
+    }
+    t.nsum16 = a->nsum16 + c0 * (n_k / 16) + pos;
+    t.npair = (int32_t *)(void *)a->npair + c0 * (n_k / 64) + pos;
+    return t;
 }
 
 INLINE float block_scale(const float *x, int n)
@@ -30,15 +43,26 @@ INLINE float block_scale(const float *x, int n)
     return scale < FLT_MIN ? 0 : scale;
 }
 
-/* 32 values as int8. */
+/*
+ * 32 values as int8: rint(x / scale). The product with the reciprocal is within 127 * 2^-22 of the quotient
+ * and rounds to the same integer unless it lies that close to a half; only then the division is done.
+ */
 INLINE __m256i quantize_32(const float *x, float scale)
 {
     if (scale == 0.0f)
         return _mm256_setzero_si256();
-    vf v[VECS_32], s = vf_set1(scale);
+    vf v[VECS_32], inv = vf_set1(1.0f / scale), from_int = vf_zero();
     UNROLL
-    for (int i = 0; i < VECS_32; i++)
-        v[i] = vf_div(vf_load(x + i * VF_N), s);
+    for (int i = 0; i < VECS_32; i++) {
+        vf t = vf_mul(vf_load(x + i * VF_N), inv);
+        v[i] = vf_round(t);
+        from_int = vf_max(from_int, vf_abs(vf_sub(t, v[i])));
+    }
+    if (__builtin_expect(vf_any_above(from_int, 0.49996f), 0)) {
+        UNROLL
+        for (int i = 0; i < VECS_32; i++)
+            v[i] = vf_div(vf_load(x + i * VF_N), vf_set1(scale));
+    }
     return pack_32(v);
 }
 
@@ -51,47 +75,58 @@ INLINE void sums_16(__m256i q, int32_t *lo, int32_t *hi)
     *hi = _mm256_extract_epi32(t, 4) - 16 * 128;
 }
 
-/* Fours of q at k of the column, `width` fours apart. */
-INLINE void store_q(const struct act_column *t, int64_t k, __m256i q)
+INLINE void store_q(struct act_column *t, __m256i q)
 {
     int32_t four[8];
-    int8_t *to = t->a->q + t->c0 * t->a->n_k + (k / 4 * t->width + t->pos) * 4;
     _mm256_storeu_si256((__m256i *)(void *)four, q);
     UNROLL
-    for (int i = 0; i < 8; i++)
-        memcpy(to + (size_t)(i * t->width) * 4, &four[i], 4);
+    for (int i = 0; i < 8; i++, t->q += t->width)
+        *t->q = four[i];
 }
 
-INLINE void column_q8_32(const struct act_column *t, const float *x)
+static void column_q8_32(struct act_column t, const float *x)
 {
-    for (int64_t k = 0; k < t->a->n_k; k += 32) {
+    for (int64_t k = 0; k < t.n_k; k += 32) {
         float scale = block_scale(x + k, 32);
         __m256i q = quantize_32(x + k, scale);
         int32_t lo, hi;
         sums_16(q, &lo, &hi);
-        store_q(t, k, q);
-        int64_t i = act_index(t, k, 32);
-        t->a->scale[i] = scale;
-        t->a->nsum32[i] = -(lo + hi);
-        t->a->fsum[i] = scale * (float)(lo + hi);
+        store_q(&t, q);
+        *t.scale = scale;
+        *t.nsum32 = -(lo + hi);
+        *t.fsum = scale * (float)(lo + hi);
+        t.scale += t.width;
+        t.nsum32 += t.width;
+        t.fsum += t.width;
     }
 }
 
-INLINE void column_q8_256(const struct act_column *t, const float *x)
+/* 32 values of a block of 256; @return minus their sum. */
+INLINE int32_t block_part(struct act_column *t, const float *x, float scale)
 {
-    int16_t *npair = t->a->npair + t->c0 * (t->a->n_k / 32);
-    for (int64_t k0 = 0; k0 < t->a->n_k; k0 += 256) {
+    __m256i q = quantize_32(x, scale);
+    int32_t lo, hi;
+    sums_16(q, &lo, &hi);
+    store_q(t, q);
+    t->nsum16[0] = -lo;
+    t->nsum16[t->width] = -hi;
+    t->nsum16 += 2 * t->width;
+    *t->nsum32 = -(lo + hi);
+    t->nsum32 += t->width;
+    return -(lo + hi);
+}
+
+static void column_q8_256(struct act_column t, const float *x)
+{
+    for (int64_t k0 = 0; k0 < t.n_k; k0 += 256) {
         float scale = block_scale(x + k0, 256);
-        t->a->scale[act_index(t, k0, 256)] = scale;
-        for (int64_t k = k0; k < k0 + 256; k += 32) {
-            __m256i q = quantize_32(x + k, scale);
-            int32_t lo, hi;
-            sums_16(q, &lo, &hi);
-            store_q(t, k, q);
-            t->a->nsum16[act_index(t, k, 16)] = -lo;
-            t->a->nsum16[act_index(t, k + 16, 16)] = -hi;
-            t->a->nsum32[act_index(t, k, 32)] = -(lo + hi);
-            npair[(k / 64 * t->width + t->pos) * 2 + k / 32 % 2] = (int16_t) - (lo + hi);
+        *t.scale = scale;
+        t.scale += t.width;
+        for (int64_t k = k0; k < k0 + 256; k += 64) {
+            int32_t first = block_part(&t, x + k, scale);
+            int32_t second = block_part(&t, x + k + 32, scale);
+            *t.npair = (int32_t)((uint32_t)(first & 0xffff) | (uint32_t)second << 16);
+            t.npair += t.width;
         }
     }
 }
@@ -99,12 +134,8 @@ INLINE void column_q8_256(const struct act_column *t, const float *x)
 #define ACT_FN(name, column)                                                                                 \
     void QB_ISA_FN(name)(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)                       \
     {                                                                                                        \
-        for (int c = c0; c < c1; c++) {                                                                      \
-            struct act_column t = {.a = a};                                                                  \
-            int tile = qb_act_tile_of(a, c, &t.pos);                                                         \
-            t.c0 = qb_act_tile(a, tile, &t.width);                                                           \
-            column(&t, x + (size_t)c * ldx);                                                                 \
-        }                                                                                                    \
+        for (int c = c0; c < c1; c++)                                                                        \
+            column(act_column_at(a, c), x + (size_t)c * ldx);                                                \
     }
 ACT_FN(act_q8_32, column_q8_32)
 ACT_FN(act_q8_256, column_q8_256)

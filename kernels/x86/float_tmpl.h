@@ -187,15 +187,7 @@ void QB_ISA_FN(tile_f32)(const struct qb_panel *p, const struct qb_act *a, int t
     int w;
     int64_t c0 = qb_act_tile(a, tile, &w);
     switch (w) {
-        TILE_CASE(1)
-        TILE_CASE(2)
-        TILE_CASE(3)
-        TILE_CASE(4)
-        TILE_CASE(5)
-        TILE_CASE(6)
-#if TILE_COLS > 6
-        TILE_CASE(7)
-#endif
+        TILE_CASES
     }
 }
 
@@ -204,14 +196,14 @@ void QB_ISA_FN(tile_f32)(const struct qb_panel *p, const struct qb_act *a, int t
  * Several columns lie interleaved in the activations; they are taken apart once, in slices that fit
  * DOT_FLOATS.
  */
-#define DOT_ROWS   4
+#define MAX_ROWS   4
 #define DOT_FLOATS 16384
 
 /* acc[r][c]: the dot products of n_rows rows with w columns of n floats, `stride` apart. */
 INLINE void dot_rows(const uint8_t *rows, size_t row_bytes, int n_rows, const float *x, size_t stride, int w,
                      int64_t n, enum weight t, float (*sum)[QB_GEMV_MAX_COLS])
 {
-    vf acc[DOT_ROWS][QB_GEMV_MAX_COLS];
+    vf acc[MAX_ROWS][QB_GEMV_MAX_COLS];
     UNROLL
     for (int r = 0; r < n_rows; r++) {
         UNROLL
@@ -278,7 +270,7 @@ INLINE void gemv_store(struct gemv_out o, int64_t row, int n_rows, int w, float 
 INLINE void gemv_plain(const struct qb_matrix *m, int64_t row0, int64_t n_rows, const struct qb_act *a, int w,
                        struct gemv_out o, enum weight t)
 {
-    float split[DOT_FLOATS], sum[DOT_ROWS][QB_GEMV_MAX_COLS];
+    float split[DOT_FLOATS], sum[MAX_ROWS][QB_GEMV_MAX_COLS];
     size_t row_bytes = (size_t)m->n_cols * weight_bytes(t);
     int64_t slice = w == 1 ? m->n_cols : DOT_FLOATS / w / VF_N * VF_N;
     for (int64_t k = 0; k < m->n_cols; k += slice) {
@@ -286,9 +278,9 @@ INLINE void gemv_plain(const struct qb_matrix *m, int64_t row0, int64_t n_rows, 
         const float *x = split_columns(a->f32 + k * w, w, n, split);
         const uint8_t *rows = m->data + (size_t)row0 * row_bytes + (size_t)k * weight_bytes(t);
         int64_t r = 0;
-        for (; r + DOT_ROWS <= n_rows; r += DOT_ROWS) {
-            dot_rows(rows + (size_t)r * row_bytes, row_bytes, DOT_ROWS, x, (size_t)n, w, n, t, sum);
-            gemv_store(o, row0 + r, DOT_ROWS, w, sum);
+        for (; r + DOT_ROWS(w) <= n_rows; r += DOT_ROWS(w)) {
+            dot_rows(rows + (size_t)r * row_bytes, row_bytes, DOT_ROWS(w), x, (size_t)n, w, n, t, sum);
+            gemv_store(o, row0 + r, DOT_ROWS(w), w, sum);
         }
         for (; r < n_rows; r++) {
             dot_rows(rows + (size_t)r * row_bytes, row_bytes, 1, x, (size_t)n, w, n, t, sum);

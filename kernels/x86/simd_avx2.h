@@ -101,6 +101,10 @@ INLINE vf vf_select_neg(vf x, vf a, vf b)
 {
     return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ));
 }
+INLINE int vf_any_above(vf a, float x)
+{
+    return _mm256_movemask_ps(_mm256_cmp_ps(a, _mm256_set1_ps(x), _CMP_GT_OQ)) != 0;
+}
 /* a * 2^n for an integral n in [-252, 254]: two factors, so that neither overflows. */
 INLINE vf vf_ldexp(vf a, vf n)
 {

@@ -101,6 +101,10 @@ INLINE vf vf_select_neg(vf x, vf a, vf b)
 {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ), b, a);
 }
+INLINE int vf_any_above(vf a, float x)
+{
+    return _mm512_cmp_ps_mask(a, _mm512_set1_ps(x), _CMP_GT_OQ) != 0;
+}
 /* a * 2^n for an integral n, correct to the subnormals and beyond. */
 INLINE vf vf_ldexp(vf a, vf n)
 {
