@@ -17,8 +17,9 @@ static const struct qb_option options[] = {
     {"seed", NULL, QB_OPT_INT, offsetof(struct target, seed), "N", "Seed of the random weights.", "42", 0,
      9e15, NULL},
     {"imatrix-mix", NULL, QB_OPT_FLAG, offsetof(struct target, imatrix_mix), NULL,
-     "Use the type mix of files that were made with an importance matrix, as published files are.", "yes", 0,
-     0, NULL},
+     "Use the type mix of files made with an importance matrix, as published files are (--no-imatrix-mix: "
+     "without).",
+     "yes", 0, 0, NULL},
     {"quiet", "q", QB_OPT_FLAG, offsetof(struct target, quiet), NULL, "Show no progress.", NULL, 0, 0, NULL},
 };
 

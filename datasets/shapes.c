@@ -206,6 +206,8 @@ static enum qb_status fail_unknown(const struct qb_shape *all, size_t n, const c
             best = i;
         }
     }
+    if (least > 2 + (int)strnlen(name, 64) / 3) /* nothing is near */
+        return qb_fail(err, QB_ERR_NOT_FOUND, "no shape '%.64s' (qbench --list-shapes prints all)", name);
     for (size_t i = 0; i < sizeof nearest; i++)
         nearest[i] = (char)lower(all[best].name[i]);
     return qb_fail(err, QB_ERR_NOT_FOUND,
