@@ -104,7 +104,7 @@ static const struct qb_option options[] = {
     CHOICE("output-err", "oe", output_err, "FORM", "Form of the table on stderr.", "none", qb_record_forms),
     STRING("report-dir", NULL, report_dir, "DIR", "Also write tables and charts into this folder.", NULL),
     FLAG("progress", progress, "Print progress also where stderr is not a terminal.", NULL),
-    FLAG("quiet", quiet, "Print no notes, only errors.", NULL),
+    {"quiet", "q", QB_OPT_FLAG, AT(quiet), NULL, "Print no notes, only errors.", NULL, 0, 0, NULL},
     FLAG("dry-run", dry_run, "Print the plan, with sizes, memory and time, and stop.", NULL),
     FLAG("list-shapes", list_shapes, "List the shapes that --model takes, and stop.", NULL),
 };

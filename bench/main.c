@@ -74,13 +74,14 @@ static enum exit_code exit_code(enum qb_status st)
     }
 }
 
+/* cmd NULL = none was recognized */
 static void print_error(const struct qb_command *cmd, enum qb_status st, const struct qb_err *err)
 {
     bool colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
     fprintf(stderr, "%sqbench: error:%s %s\n", colour ? "\033[31m" : "", colour ? "\033[0m" : "",
             err->message[0] ? err->message : "failed");
     if (st == QB_ERR_USAGE)
-        fprintf(stderr, "see 'qbench help %s'\n", cmd->name);
+        fprintf(stderr, "see 'qbench help%s%s'\n", cmd ? " " : "", cmd ? cmd->name : "");
 }
 
 static enum qb_status check_operands(const struct qb_command *cmd, const struct qb_str_list *operands,
@@ -149,7 +150,7 @@ int main(int argc, char **argv)
     if (first[0] && first[0] != '-') {
         struct qb_err err;
         qb_fail(&err, QB_ERR_USAGE, "unknown command '%s'", first);
-        print_error(&qb_cmd_help, QB_ERR_USAGE, &err);
+        print_error(NULL, QB_ERR_USAGE, &err);
         return EXIT_USAGE;
     }
     return (int)run_command(default_command(), argc, argv);

@@ -49,7 +49,7 @@ static enum qb_status parse_format(struct qb_variant *v, const char *text, enum 
     snprintf(name, sizeof name, "%.*s", len, text);
     v->ftype = qb_ftype_by_name(name);
     if (!v->ftype && !qb_ftype_is_known(name))
-        return qb_fail(err, QB_ERR_USAGE, "unknown file type '%s' (see 'qbench help bench')", name);
+        return qb_fail(err, QB_ERR_USAGE, "unknown file type '%s'", name);
     v->layout = v->ftype && v->ftype->layout != QB_LAYOUT_PLAIN ? v->ftype->layout : layout;
     if (at && !qb_layout_parse(at + 1, &v->layout))
         return qb_fail(err, QB_ERR_USAGE, "unknown layout '%s' in '%s'", at + 1, text);

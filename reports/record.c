@@ -145,8 +145,10 @@ void qb_record_model_text(const struct qb_record *r, char *out, size_t size)
     const char *variant = r->variant ? r->variant : "?";
     if (second)
         snprintf(out, size, "%.*s %s", (int)(second - type), type, variant);
-    else
+    else if (strcmp(variant, "?") != 0)
         snprintf(out, size, "%s %s", r->model_filename ? r->model_filename : "?", variant);
+    else
+        snprintf(out, size, "%s", r->model_filename ? r->model_filename : "?");
 }
 
 void qb_size_text(uint64_t bytes, char *out, size_t size)
