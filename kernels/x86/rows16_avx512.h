@@ -93,8 +93,12 @@ QB_INLINE void rows16_prefetch(struct rows16 *s, int bytes, enum rows16_kind kin
     if (kind == ROWS16_TABLE)
         return;
     QB_UNROLL
-    for (int i = 0; i < bytes; i += 64)
-        _mm_prefetch((const char *)s->ahead + i, kind == ROWS16_R16 ? _MM_HINT_T0 : _MM_HINT_T1);
+    for (int i = 0; i < bytes; i += 64) {
+        if (kind == ROWS16_R16) /* the hint must be a constant without optimization too */
+            _mm_prefetch((const char *)s->ahead + i, _MM_HINT_T0);
+        else
+            _mm_prefetch((const char *)s->ahead + i, _MM_HINT_T1);
+    }
     s->ahead += bytes;
 }
 

@@ -1,9 +1,9 @@
 /*
  * Reading 8 rows of a matrix in any layout: what a layout is to the AVX2 kernels.
  *
- * A format's decoder asks for 4 (or 2) bytes at offset o of the block and gets [8 rows][4 bytes]. In r16 these lie side
- * by side already. A block of any other layout is first brought into that order on the stack, 8 rows at a time: the
- * image. The kind is a compile-time constant. Included by the *_avx2.c files only.
+ * A format's decoder asks for 4 (or 2) bytes at offset o of the block and gets [8 rows][4 bytes]. In r16
+ * these lie side by side already. A block of any other layout is first brought into that order on the stack,
+ * 8 rows at a time: the image. The kind is a compile-time constant. Included by the *_avx2.c files only.
  */
 #ifndef QB_KERNELS_ROWS8_AVX2_H
 #define QB_KERNELS_ROWS8_AVX2_H
@@ -14,13 +14,14 @@
 #include "kernels/kernel_protos.h"
 #include "kernels/simd.h"
 
-/* Keeps the compiler from regrouping a chain of sums into a tree, which needs more registers than there are. */
+/* Keeps the compiler from regrouping a chain of sums into a tree, which needs more registers than there are.
+ */
 #define QB_IN_ORDER(v) __asm__("" : "+x"(v))
 
 enum rows8_kind { ROWS8_PLAIN, ROWS8_R16, ROWS8_4X4, ROWS8_4X8, ROWS8_8X8 };
 
-/* Where 8 rows start. PLAIN: p[i] = row i; 4x4, 4x8, 8x8: p[0] rows 0..3, p[1] rows 4..7; R16: p[0] = their u16s, p[1] =
- * their dwords. */
+/* Where 8 rows start. PLAIN: p[i] = row i; 4x4, 4x8, 8x8: p[0] rows 0..3, p[1] rows 4..7; R16: p[0] = their
+ * u16s, p[1] = their dwords. */
 struct rows8 {
     const uint8_t *p[8];
 };
@@ -62,9 +63,9 @@ QB_INLINE void rows8_init(struct rows8 *s, const struct qb_matrix *m, int64_t ro
 }
 
 /*
- * Ask for `bytes` more of the 16 rows from row0, of which `done` bytes are behind us. r16 is one stream. The streams of the
- * other layouts are short, but 16 rows together are contiguous in all: ask for the same place of the next 16 rows.
- * Prefetches past the end of the mapping do nothing.
+ * Ask for `bytes` more of the 16 rows from row0, of which `done` bytes are behind us. r16 is one stream. The
+ * streams of the other layouts are short, but 16 rows together are contiguous in all: ask for the same place
+ * of the next 16 rows. Prefetches past the end of the mapping do nothing.
  */
 #define ROWS8_AHEAD_BYTES 4096
 QB_INLINE void rows8_prefetch(const struct qb_matrix *m, int64_t row0, int64_t done, int bytes,
@@ -74,8 +75,12 @@ QB_INLINE void rows8_prefetch(const struct qb_matrix *m, int64_t row0, int64_t d
     const uint8_t *ahead = m->data + (size_t)row0 * row_bytes + (size_t)done +
                            (kind == ROWS8_R16 ? ROWS8_AHEAD_BYTES : 16 * row_bytes);
     QB_UNROLL
-    for (int i = 0; i < bytes; i += 64)
-        _mm_prefetch((const char *)ahead + i, kind == ROWS8_R16 ? _MM_HINT_T0 : _MM_HINT_T1);
+    for (int i = 0; i < bytes; i += 64) {
+        if (kind == ROWS8_R16) /* the hint must be a constant without optimization too */
+            _mm_prefetch((const char *)ahead + i, _MM_HINT_T0);
+        else
+            _mm_prefetch((const char *)ahead + i, _MM_HINT_T1);
+    }
 }
 
 QB_INLINE __m256i block8_dwords(struct block8 b, int o)
@@ -134,17 +139,17 @@ QB_INLINE void rows8_image_4(const uint8_t *const p[8], size_t at, int o, uint8_
 QB_INLINE void rows8_image_2(const uint8_t *const p[8], size_t at, int o, uint8_t *image)
 {
     const size_t x = at + (size_t)o;
-    __m128i v =
-        _mm_setr_epi16((short)qb_load_u16(p[0] + x), (short)qb_load_u16(p[1] + x),
-                       (short)qb_load_u16(p[2] + x), (short)qb_load_u16(p[3] + x),
-                       (short)qb_load_u16(p[4] + x), (short)qb_load_u16(p[5] + x),
-                       (short)qb_load_u16(p[6] + x), (short)qb_load_u16(p[7] + x));
+    __m128i v = _mm_setr_epi16((short)qb_load_u16(p[0] + x), (short)qb_load_u16(p[1] + x),
+                               (short)qb_load_u16(p[2] + x), (short)qb_load_u16(p[3] + x),
+                               (short)qb_load_u16(p[4] + x), (short)qb_load_u16(p[5] + x),
+                               (short)qb_load_u16(p[6] + x), (short)qb_load_u16(p[7] + x));
     _mm_storeu_si128((void *)(image + 8 * o), v);
 }
 
 /*
- * The historical interleaves of a block of f16 d and 16 bytes: `lo`, `hi` are the groups (or group halves) of rows
- * 0..3 and 4..7 from their d on; qs_lo, qs_hi their codes, row4_bytes the distance from one chunk of 4 rows to the next.
+ * The historical interleaves of a block of f16 d and 16 bytes: `lo`, `hi` are the groups (or group halves) of
+ * rows 0..3 and 4..7 from their d on; qs_lo, qs_hi their codes, row4_bytes the distance from one chunk of 4
+ * rows to the next.
  */
 QB_INLINE void rows8_image_interleaved(const struct rows8 *s, int64_t block, int block_bytes, uint8_t flip,
                                        uint8_t *image, enum rows8_kind kind)
