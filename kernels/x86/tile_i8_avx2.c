@@ -1,11 +1,16 @@
 /*
  * Integer tile kernels for AVX2: 32 panel rows (four vectors of 8) x up to 4 activation columns.
  *
- * vpmaddubsw multiplies unsigned codes by signed activations and adds pairs into int16. Codes of up to 6 bits leave room
- * for several products before vpmaddwd widens the sum to int32 (`depth`); codes of 8 bits (WIDE) leave none, and are
- * multiplied as magnitudes with activations of the weight's sign. Unsigned codes have their offset paid once per
- * sub-block, from the negated activation sums. A register tile is 2 vectors of rows x 4 columns in int16, or 1 x 4 where
- * every product is widened; float sums wait in L1.
+ * vpmaddubsw multiplies unsigned codes by signed activations and adds pairs into int16. Codes of up to 6 bits
+ * leave room for several products before vpmaddwd widens the sum to int32 (`depth`). The offset of the codes
+ * is paid once per sub-block, from the negated activation sums: in int32, or already in the int16 sums
+ * (`centered`), which doubles the depth because they are then sums of signed weights; on the way they may
+ * wrap. Codes of 8 bits (WIDE) leave no room, and are multiplied as magnitudes with activations of the
+ * weight's sign.
+ *
+ * A register tile is 2 vectors of rows x 4 columns, or 1 x 4 where sums are widened often; float sums wait in
+ * L1. The multiplier takes two of vpmaddubsw, vpmaddwd and FMA a cycle: docs/performance.md has the bound of
+ * each class.
  */
 #include "kernels/x86/rows8_avx2.h"
 
@@ -18,8 +23,11 @@ struct tile_shape {
     int sub;   /* weights per fold: 16 or 32 */
     int act;   /* activations per scale: 32 or 256 */
     int shift; /* of the code offset, or QB_OFFSET_NONE */
-    int depth; /* products in an int16: floor(32767 / (254 * largest code)); 0 = WIDE */
+    /* products in an int16: floor(32767 / (254 * largest code)), or of the largest |weight| if centered; 0 =
+     * WIDE */
+    int depth;
     enum qb_min_kind min;
+    bool centered; /* int16 sums start at minus the offset's share, so that they are sums of signed weights */
 };
 
 /* The activations of a tile, from k0 on. */
@@ -28,6 +36,7 @@ struct tile_act {
     const float *scale, *fsum;
     const int32_t *nsum;
     const int16_t *npair;
+    const int32_t *start; /* [sub-block][column], centered shapes */
 };
 
 /* One register tile: [vector of rows][column]. */
@@ -63,8 +72,25 @@ QB_INLINE __m256i broadcast4(const void *p)
     return _mm256_set1_epi32(x);
 }
 
+/* What the int16 sums of each sub-block start at: minus 2^shift times the sums of activations that meet in a
+ * lane. */
+QB_INLINE void tile_starts(const struct tile_act *a, int64_t n, struct tile_shape s, int32_t *start)
+{
+    const __m128i valid = _mm_cmpgt_epi32(_mm_set1_epi32(s.cols), _mm_setr_epi32(0, 1, 2, 3));
+    const __m128i offset = _mm_set1_epi8((char)(1 << (s.shift & 7)));
+    const int8_t *x = a->q;
+    for (int64_t b = 0; b < n; b++) {
+        __m128i sum = _mm_setzero_si128();
+        QB_UNROLL
+        for (int k = 0; k < s.sub / 4; k++, x += s.cols * 4)
+            sum = _mm_sub_epi16(sum, _mm_maddubs_epi16(offset, _mm_maskload_epi32((const void *)x, valid)));
+        _mm_store_si128((void *)(start + b * TILE_COLS), sum);
+    }
+}
+
 /* Sums of products of one sub-block; w: the codes of the first row vector, x: the activations. */
-QB_INLINE struct tile_int tile_dot(const uint8_t *w, const int8_t *x, struct tile_shape s)
+QB_INLINE struct tile_int tile_dot(const uint8_t *w, const int8_t *x, const int32_t *start,
+                                   struct tile_shape s)
 {
     const __m256i ones = _mm256_set1_epi16(1), flip = _mm256_set1_epi8((char)0x80);
     const int depth = s.depth == 0 ? 1 : s.depth;
@@ -86,7 +112,9 @@ QB_INLINE struct tile_int tile_dot(const uint8_t *w, const int8_t *x, struct til
             const int c = i / s.vecs, v = i % s.vecs;
             __m256i y = broadcast4(x + (k * s.cols + c) * 4);
             __m256i t = _mm256_maddubs_epi16(code[v], s.depth == 0 ? _mm256_sign_epi8(y, sign[v]) : y);
-            part.v[v][c] = k % depth == 0 ? t : _mm256_add_epi16(part.v[v][c], t);
+            if (s.centered && k == 0)
+                part.v[v][c] = broadcast4(start + c);
+            part.v[v][c] = k % depth == 0 && !s.centered ? t : _mm256_add_epi16(part.v[v][c], t);
             QB_IN_ORDER(part.v[v][c]);
             if ((k + 1) % depth == 0 || k + 1 == s.sub / 4) {
                 t = _mm256_madd_epi16(part.v[v][c], ones);
@@ -99,13 +127,13 @@ QB_INLINE struct tile_int tile_dot(const uint8_t *w, const int8_t *x, struct til
 
 /* f += scale (x activation scale) * (dot + offset), over sub-block b, panel rows from r. */
 QB_INLINE void tile_fold(const struct qb_panel *p, int r, const struct tile_act *a, int64_t b,
-                      struct tile_shape s, const struct tile_int *dot, struct tile_sum *f)
+                         struct tile_shape s, const struct tile_int *dot, struct tile_sum *f)
 {
     QB_UNROLL
     for (int i = 0; i < s.cols * s.vecs; i++) {
         const int c = i / s.vecs, v = i % s.vecs;
         __m256i d = dot->v[v][c];
-        if (s.depth != 0 && s.shift != QB_OFFSET_NONE)
+        if (s.depth != 0 && s.shift != QB_OFFSET_NONE && !s.centered)
             d = _mm256_add_epi32(d, _mm256_slli_epi32(broadcast4(a->nsum + b * s.cols + c), s.shift));
         __m256 scale = _mm256_load_ps(p->scale + b * QB_PANEL_ROWS + r + 8 * v);
         if (s.act == 32)
@@ -119,7 +147,7 @@ QB_INLINE void tile_fold(const struct qb_panel *p, int r, const struct tile_act 
 
 /* f += min_scale * (minima . negated sums) over the 256 weights of block n: int16 pairs. */
 QB_INLINE void tile_min_i16(const struct qb_panel *p, int r, const struct tile_act *a, int64_t n,
-                         struct tile_shape s, struct tile_sum *f)
+                            struct tile_shape s, struct tile_sum *f)
 {
     const int16_t *m = p->min_pair + (n * 4 * QB_PANEL_ROWS + r) * 2;
     const int16_t *x = a->npair + n * 4 * s.cols * 2;
@@ -132,14 +160,15 @@ QB_INLINE void tile_min_i16(const struct qb_panel *p, int r, const struct tile_a
             __m256i min = _mm256_load_si256((const void *)(m + (k * QB_PANEL_ROWS + 8 * v) * 2));
             sum = _mm256_add_epi32(sum, _mm256_madd_epi16(min, broadcast4(x + (k * s.cols + c) * 2)));
         }
-        f->v[v][c] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum),
-                                     _mm256_load_ps(p->min_scale + n * QB_PANEL_ROWS + r + 8 * v), f->v[v][c]);
+        f->v[v][c] =
+            _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum),
+                            _mm256_load_ps(p->min_scale + n * QB_PANEL_ROWS + r + 8 * v), f->v[v][c]);
     }
 }
 
 /* out (+)= f, scaled per column when x is given. */
 QB_INLINE void tile_store(struct tile_shape s, const struct tile_sum *f, const float *x, const float *init,
-                       bool accumulate, float *out, size_t ldo)
+                          bool accumulate, float *out, size_t ldo)
 {
     QB_UNROLL
     for (int c = 0; c < s.cols; c++) {
@@ -156,24 +185,28 @@ QB_INLINE void tile_store(struct tile_shape s, const struct tile_sum *f, const f
 
 /* Panel rows r .. r + 8 * vecs over `n` sub-blocks from sub-block b. */
 QB_INLINE void tile_rows(const struct qb_panel *p, int r, const struct tile_act *a, int64_t b, int64_t n,
-                      struct tile_shape s, struct tile_sum *f)
+                         struct tile_shape s, struct tile_sum *f)
 {
     QB_UNROLL
     for (int i = 0; i < s.cols * s.vecs; i++)
         f->v[i % s.vecs][i / s.vecs] = _mm256_setzero_ps();
     for (int64_t end = b + n; b < end; b++) {
-        struct tile_int dot =
-            tile_dot(p->code + (b * s.sub * QB_PANEL_ROWS + r * 4), a->q + b * s.sub * s.cols, s);
+        struct tile_int dot = tile_dot(p->code + (b * s.sub * QB_PANEL_ROWS + r * 4),
+                                       a->q + b * s.sub * s.cols, a->start + b * TILE_COLS, s);
         tile_fold(p, r, a, b, s, &dot, f);
     }
 }
 
 /* One tile over the slice: one float sum over all of it (activations per 32) or over every 256. */
 QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int tile, int64_t k0, int64_t n_k,
-                     const float *init, bool accumulate, float *out, size_t ldo, struct tile_shape s)
+                        const float *init, bool accumulate, float *out, size_t ldo, struct tile_shape s)
 {
     struct tile_act a = tile_act_at(act, tile, k0, s);
     int64_t step = s.act == 32 ? n_k : 256;
+    int32_t start[QB_PANEL_K / 16 * TILE_COLS] __attribute__((aligned(16)));
+    a.start = start;
+    if (s.centered)
+        tile_starts(&a, n_k / s.sub, s, start);
     for (int64_t k = 0; k < n_k; k += step) {
         for (int r = 0; r < QB_PANEL_ROWS; r += 8 * s.vecs) {
             struct tile_sum f;
@@ -207,9 +240,9 @@ QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int 
         }                                                                                                    \
     }
 
-/*                                                vecs sub act shift depth min */
-TILE_FN(static, tile_s32_a32_4bit,                   2, 32, 32, 3, 8, QB_MIN_NONE)
-TILE_FN(static, tile_s32_a32_5bit,                   2, 32, 32, 4, 4, QB_MIN_NONE)
+/* vecs, sub, act, shift, depth, min, centered: in the order of struct tile_shape */
+TILE_FN(static, tile_s32_a32_4bit, 2, 32, 32, 3, 8, QB_MIN_NONE, false)
+TILE_FN(static, tile_s32_a32_5bit, 2, 32, 32, 4, 8, QB_MIN_NONE, true)
 
 void qb_tile_s32_a32_avx2(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,
                           const float *init, bool accumulate, float *out, size_t ldo)
@@ -218,8 +251,8 @@ void qb_tile_s32_a32_avx2(const struct qb_panel *p, const struct qb_act *a, int 
     fn(p, a, tile, k0, n_k, init, accumulate, out, ldo);
 }
 
-TILE_FN(, qb_tile_s32_a32_wide_avx2, 1, 32, 32, 7, 0, QB_MIN_NONE)
-TILE_FN(, qb_tile_m32_a32_avx2, 2, 32, 32, QB_OFFSET_NONE, 4, QB_MIN_F32)
-TILE_FN(, qb_tile_s32_a256_wide_avx2, 1, 32, 256, 7, 0, QB_MIN_NONE)
-TILE_FN(, qb_tile_m32_a256_avx2, 2, 32, 256, QB_OFFSET_NONE, 4, QB_MIN_I16)
-TILE_FN(, qb_tile_s16_a256_avx2, 1, 16, 256, 5, 2, QB_MIN_NONE)
+TILE_FN(, qb_tile_s32_a32_wide_avx2, 1, 32, 32, 7, 0, QB_MIN_NONE, false)
+TILE_FN(, qb_tile_m32_a32_avx2, 2, 32, 32, QB_OFFSET_NONE, 4, QB_MIN_F32, false)
+TILE_FN(, qb_tile_s32_a256_wide_avx2, 1, 32, 256, 7, 0, QB_MIN_NONE, false)
+TILE_FN(, qb_tile_m32_a256_avx2, 2, 32, 256, QB_OFFSET_NONE, 4, QB_MIN_I16, false)
+TILE_FN(, qb_tile_s16_a256_avx2, 1, 16, 256, 5, 4, QB_MIN_NONE, true)

@@ -6,7 +6,8 @@
 
 #include "kernels/x86/rows8_avx2.h"
 
-/* Where the scales and minima of 8 rows go: element [i][rows] of the panel arrays, or of a copy on the stack. */
+/* Where the scales and minima of 8 rows go: element [i][rows] of the panel arrays, or of a copy on the stack.
+ */
 struct header8 {
     float *scale, *min_f32, *min_scale;
     int16_t *min_pair;
@@ -23,7 +24,8 @@ QB_INLINE __m256i high_nibbles(__m256i v)
     return low_nibbles(_mm256_srli_epi16(v, 4));
 }
 
-/* Weights 4i .. 4i + 3 of a 32-block: low nibbles are weights 0..15, high nibbles 16..31 of the 16 bytes at o. */
+/* Weights 4i .. 4i + 3 of a 32-block: low nibbles are weights 0..15, high nibbles 16..31 of the 16 bytes at
+ * o. */
 QB_INLINE __m256i block_nibbles(struct block8 b, int o, int i)
 {
     __m256i v = block8_dwords(b, o + 4 * (i % 4));
@@ -35,10 +37,11 @@ QB_INLINE __m256i fifth_bits(struct block8 b, int o, int i)
 {
     __m256i bits = block8_dwords(b, o);
     if (i % 2 == 0)
-        bits = _mm256_slli_epi16(bits, 4); /* to the upper half of the byte, where a minimum makes 16 of any bit */
-    const __m256i byte = _mm256_add_epi8(_mm256_set1_epi8((char)(i / 2)),
-                                         _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0,
-                                                           0x04040404, 0x08080808, 0x0c0c0c0c));
+        bits = _mm256_slli_epi16(bits,
+                                 4); /* to the upper half of the byte, where a minimum makes 16 of any bit */
+    const __m256i byte = _mm256_add_epi8(
+        _mm256_set1_epi8((char)(i / 2)),
+        _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0, 0x04040404, 0x08080808, 0x0c0c0c0c));
     __m256i one = _mm256_and_si256(_mm256_shuffle_epi8(bits, byte), _mm256_set1_epi32((int)0x80402010u));
     return _mm256_min_epu8(one, _mm256_set1_epi8(16));
 }
@@ -84,8 +87,8 @@ QB_INLINE void read_k_scales(struct block8 b, struct header8 h)
     mn[0] = _mm256_and_si256(v2, six);
     sc[1] = _mm256_or_si256(low_nibbles(v3), _mm256_and_si256(_mm256_srli_epi16(v1, 2), two));
     mn[1] = _mm256_or_si256(high_nibbles(v3), _mm256_and_si256(_mm256_srli_epi16(v2, 2), two));
-    const __m256i pair01 = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13, -1));
+    const __m256i pair01 =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13, -1));
     const __m256i pair23 = _mm256_broadcastsi128_si256(
         _mm_setr_epi8(2, -1, 3, -1, 6, -1, 7, -1, 10, -1, 11, -1, 14, -1, 15, -1));
     QB_UNROLL

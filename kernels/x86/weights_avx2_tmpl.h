@@ -1,24 +1,23 @@
 /*
- * Panel decoder and fused GEMV of one integer format, for AVX2. Included once by each weights_FORMAT_avx2.c, which
- * defines before:
+ * Panel decoder and fused GEMV of one integer format, for AVX2. Included once by each weights_FORMAT_avx2.c,
+ * which defines before:
  *
  *   W_ELEMS, W_BYTES  of a block (checked against the format table by kernel_check)
  *   W_SUB          weights per scale: 16 or 32
  *   W_SHIFT        of the code offset, or QB_OFFSET_NONE
  *   W_MIN          enum qb_min_kind
  *   W_CHUNK        weights per chunk
- *   W_DEPTH        products (vpmaddubsw) that fit into int16: floor(32767 / (254 * largest code)); 0 for signed
- *                  codes of 8 bits (WIDE), where the magnitude meets activations of the weight's sign
- *   void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image);
- *                  the plain blocks at `at` of 8 rows, in the order of r16 with 8 rows
- *   void read_header(struct block8 b, struct header8 h);
- *                  all scales (and minima) of the block
+ *   W_DEPTH        products (vpmaddubsw) that fit into int16: floor(32767 / (254 * largest code)); 0 for
+ * signed codes of 8 bits (WIDE), where the magnitude meets activations of the weight's sign void
+ * image_plain(const uint8_t *const p[8], size_t at, uint8_t *image); the plain blocks at `at` of 8 rows, in
+ * the order of r16 with 8 rows void read_header(struct block8 b, struct header8 h); all scales (and minima)
+ * of the block
  *   __m256i read_code(struct block8 b, int c, int j, int i);
- *                  weights 4i .. 4i + 3 of the j-th sub-block of chunk c, [8 rows][4]: codes, signed if W_DEPTH is 0
- *   int chunk_sub(int c, int j);  number of the j-th sub-block of chunk c inside the block
+ *                  weights 4i .. 4i + 3 of the j-th sub-block of chunk c, [8 rows][4]: codes, signed if
+ * W_DEPTH is 0 int chunk_sub(int c, int j);  number of the j-th sub-block of chunk c inside the block
  *
- * Everything is inlined for a constant source kind and column count. Products have the codes as the unsigned operand;
- * the offset is paid by starting from the negated activation sums.
+ * Everything is inlined for a constant source kind and column count. Products have the codes as the unsigned
+ * operand; the offset is paid by starting from the negated activation sums.
  */
 
 #define W_SUBS       (W_ELEMS / W_SUB) /* sub-blocks in a block */
@@ -28,6 +27,9 @@
 #define W_WIDE       (W_DEPTH == 0)
 #ifndef W_FLIP
 #define W_FLIP 0 /* of the codes in the historical layouts */
+#endif
+#ifndef W_NEGATABLE
+#define W_NEGATABLE 0 /* 1: signed weights of which none is -128 */
 #endif
 
 /* Block number `block` of 8 rows; `image` has room for 8 blocks. */
@@ -64,7 +66,8 @@ QB_INLINE void panel_rows8(const struct rows8 *s, int64_t n_k, struct qb_panel *
                 __m256i w = read_code(b, c, j, i);
                 if (W_WIDE)
                     w = _mm256_xor_si256(w, _mm256_set1_epi8((char)0x80));
-                _mm256_store_si256((void *)(code + (chunk_sub(c, j) * W_SUB_VECS + i) * QB_PANEL_ROWS * 4), w);
+                _mm256_store_si256((void *)(code + (chunk_sub(c, j) * W_SUB_VECS + i) * QB_PANEL_ROWS * 4),
+                                   w);
             }
         }
     }
@@ -122,7 +125,11 @@ QB_INLINE void gemv_dot(const struct block8 *b, int c, int j, const int8_t *q, i
         for (int x = 0; x < cols * W_VECS; x++) {
             const int n = x / W_VECS, v = x % W_VECS;
             __m256i x4 = gemv_x4(q + (i * cols + n) * 4);
-            __m256i t = _mm256_maddubs_epi16(a[v], W_WIDE ? _mm256_sign_epi8(x4, w[v]) : x4);
+            __m256i t;
+            if (W_NEGATABLE && cols == 1) /* the magnitudes of the activations serve both vectors */
+                t = _mm256_maddubs_epi16(_mm256_abs_epi8(x4), _mm256_sign_epi8(w[v], x4));
+            else
+                t = _mm256_maddubs_epi16(a[v], W_WIDE ? _mm256_sign_epi8(x4, w[v]) : x4);
             part[v][n] = i % depth == 0 ? t : _mm256_add_epi16(part[v][n], t);
             QB_IN_ORDER(part[v][n]);
             if ((i + 1) % depth == 0 || i + 1 == W_SUB_VECS) {
@@ -147,8 +154,8 @@ QB_INLINE void gemv_min_i16(const struct gemv_header *h, const int16_t *npair, i
             __m256i m = _mm256_loadu_si256((const void *)(h->min_pair + (i * W_ROWS + 8 * v) * 2));
             sum = _mm256_add_epi32(sum, _mm256_madd_epi16(m, _mm256_set1_epi32(pair)));
         }
-        acc->v[v][n] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), _mm256_loadu_ps(h->min_scale + 8 * v),
-                                       acc->v[v][n]);
+        acc->v[v][n] =
+            _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), _mm256_loadu_ps(h->min_scale + 8 * v), acc->v[v][n]);
     }
 }
 
@@ -181,9 +188,8 @@ QB_INLINE void gemv_block(const struct block8 *b, const struct qb_act *a, int64_
                 if (W_SHIFT != QB_OFFSET_NONE && !W_WIDE)
                     sum[v][i] = _mm256_add_epi32(
                         sum[v][i], _mm256_set1_epi32(nsum[sub * cols + i] * (1 << (W_SHIFT & 7))));
-                part.v[v][i] =
-                    _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[v][i]),
-                                    _mm256_loadu_ps(h.scale + sub * W_ROWS + 8 * v), part.v[v][i]);
+                part.v[v][i] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[v][i]),
+                                               _mm256_loadu_ps(h.scale + sub * W_ROWS + 8 * v), part.v[v][i]);
             }
         }
     }
@@ -193,13 +199,13 @@ QB_INLINE void gemv_block(const struct block8 *b, const struct qb_act *a, int64_
         if (W_MIN == QB_MIN_F32) /* the minimum carries its activation scale in fsum */
             acc->v[v][i] = _mm256_fmadd_ps(_mm256_loadu_ps(h.min_f32 + 8 * v),
                                            _mm256_set1_ps(a->fsum[n * cols + i]), acc->v[v][i]);
-        acc->v[v][i] =
-            _mm256_fmadd_ps(part.v[v][i], _mm256_set1_ps(a->scale[n * cols + i]), acc->v[v][i]);
+        acc->v[v][i] = _mm256_fmadd_ps(part.v[v][i], _mm256_set1_ps(a->scale[n * cols + i]), acc->v[v][i]);
     }
 }
 
 /* out (+)= bias + sum for the first n_rows of 16 rows. */
-QB_INLINE void gemv_store(const __m256 sum[W_VECS], int n_rows, const float *bias, bool accumulate, float *out)
+QB_INLINE void gemv_store(const __m256 sum[W_VECS], int n_rows, const float *bias, bool accumulate,
+                          float *out)
 {
     for (int v = 0; v < W_VECS && 8 * v < n_rows; v++) {
         __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);

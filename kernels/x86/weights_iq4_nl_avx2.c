@@ -3,13 +3,14 @@
  */
 #include "kernels/x86/weights_avx2.h"
 
-#define W_ELEMS 32
-#define W_BYTES 18
-#define W_SUB   32
-#define W_SHIFT 7
-#define W_MIN   QB_MIN_NONE
-#define W_CHUNK 32
-#define W_DEPTH 0
+#define W_ELEMS     32
+#define W_BYTES     18
+#define W_SUB       32
+#define W_SHIFT     7
+#define W_MIN       QB_MIN_NONE
+#define W_CHUNK     32
+#define W_DEPTH     0
+#define W_NEGATABLE 1
 
 QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
 {
@@ -33,7 +34,6 @@ QB_INLINE int chunk_sub(int c, int j)
 {
     return c + j;
 }
-
 
 #include "kernels/x86/weights_avx2_tmpl.h"
 

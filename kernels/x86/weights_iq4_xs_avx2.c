@@ -1,15 +1,17 @@
 /*
- * IQ4_XS for AVX2: f16 d, the high and low bits of eight 6-bit scales, then 16 bytes of nibbles for every 32 weights.
+ * IQ4_XS for AVX2: f16 d, the high and low bits of eight 6-bit scales, then 16 bytes of nibbles for every 32
+ * weights.
  */
 #include "kernels/x86/weights_avx2.h"
 
-#define W_ELEMS 256
-#define W_BYTES 136
-#define W_SUB   32
-#define W_SHIFT 7
-#define W_MIN   QB_MIN_NONE
-#define W_CHUNK 32
-#define W_DEPTH 0
+#define W_ELEMS     256
+#define W_BYTES     136
+#define W_SUB       32
+#define W_SHIFT     7
+#define W_MIN       QB_MIN_NONE
+#define W_CHUNK     32
+#define W_DEPTH     0
+#define W_NEGATABLE 1
 
 QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
 {

@@ -1,5 +1,6 @@
 /*
- * Q4_K for AVX2: 16 bytes of scales and minima, then two sub-blocks of 32 in every 32 bytes: low nibbles, high nibbles.
+ * Q4_K for AVX2: 16 bytes of scales and minima, then two sub-blocks of 32 in every 32 bytes: low nibbles,
+ * high nibbles.
  */
 #include "kernels/x86/weights_avx2.h"
 

@@ -1,6 +1,6 @@
 /*
- * Q6_K for AVX2: 128 bytes of low nibbles, 64 of high bit pairs, 16 scales, f16 d. Half h of the block has four planes
- * of 32 weights; chunk c takes the same 16 of all planes: sub-blocks 8 (c / 2) + 2 j + c % 2.
+ * Q6_K for AVX2: 128 bytes of low nibbles, 64 of high bit pairs, 16 scales, f16 d. Half h of the block has
+ * four planes of 32 weights; chunk c takes the same 16 of all planes: sub-blocks 8 (c / 2) + 2 j + c % 2.
  */
 #include "kernels/x86/weights_avx2.h"
 
@@ -33,7 +33,8 @@ QB_INLINE void read_header(struct block8 b, struct header8 h)
 QB_INLINE __m256i read_code(struct block8 b, int c, int j, int i)
 {
     const int half = c / 2, at = 16 * (c % 2) + 4 * i;
-    __m256i v = block8_dwords(b, 64 * half + 32 * (j % 2) + at), bits = block8_dwords(b, 128 + 32 * half + at);
+    __m256i v = block8_dwords(b, 64 * half + 32 * (j % 2) + at),
+            bits = block8_dwords(b, 128 + 32 * half + at);
     if (j < 2)
         bits = _mm256_slli_epi16(bits, 4 - 2 * (j & 1));
     else if (j == 3)

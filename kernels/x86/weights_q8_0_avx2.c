@@ -35,7 +35,6 @@ QB_INLINE int chunk_sub(int c, int j)
     return c + j;
 }
 
-
 #include "kernels/x86/weights_avx2_tmpl.h"
 
 W_KERNELS(q8_0, plain, ROWS8_PLAIN)
