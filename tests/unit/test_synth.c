@@ -59,8 +59,9 @@ static void spread_fits_the_role(void **state)
     static const struct {
         const char *tensor;
         double factor;
-    } cases[] = {
-        {"blk.3.ffn_up.weight", 1}, {"token_embd.weight", 1}, {"blk.3.ffn_down.weight", 1 / sqrt(2.0 * 16)}};
+    } cases[] = {{"blk.3.ffn_up.weight", 1},
+                 {"token_embd.weight", 1},
+                 {"blk.3.ffn_down.weight", 0.1767767 /* 1 / sqrt(2 * 16 layers) */}};
     struct qb_hparams hp;
     shape(&hp, "llama-3.2-1b");
     enum { COLS = 1024, ROWS = 64 };
