@@ -68,7 +68,7 @@ list_missing() {
     have_cmake || echo cmake
     have ninja || echo ninja
     have pkg-config || echo pkg-config
-    for library in hwloc libcpuid jansson libxxhash cmocka liblzma; do
+    for library in hwloc libcpuid jansson libxxhash libpcre2-8 cmocka liblzma; do
         have_library $library || echo $library
     done
     have gnuplot || echo gnuplot
@@ -98,6 +98,7 @@ hwloc        libhwloc-dev    hwloc-devel           hwloc        hwloc-devel     
 libcpuid     libcpuid-dev    libcpuid-devel        libcpuid     libcpuid-devel     libcpuid-dev     libcpuid
 jansson      libjansson-dev  jansson-devel         jansson      libjansson-devel   jansson-dev      jansson
 libxxhash    libxxhash-dev   xxhash-devel          xxhash       xxhash-devel       xxhash-dev       xxhash
+libpcre2-8   libpcre2-dev    pcre2-devel           pcre2        pcre2-devel        pcre2-dev        pcre2
 cmocka       libcmocka-dev   libcmocka-devel       cmocka       libcmocka-devel    cmocka-dev       cmocka
 liblzma      liblzma-dev     xz-devel              xz           xz-devel           xz-dev           xz
 gnuplot      gnuplot-nox     gnuplot-minimal       gnuplot      gnuplot            gnuplot          gnuplot

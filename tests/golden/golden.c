@@ -161,7 +161,7 @@ json_t *golden_index(struct golden *g, const char *name)
     size_t n;
     json_error_t error = {.text = "no such file"};
     char *text = golden_read(g, name, &n);
-    json_t *root = text ? json_loadb(text, n, 0, &error) : NULL;
+    json_t *root = text ? json_loadb(text, n, JSON_ALLOW_NUL, &error) : NULL;
     free(text);
     if (!root)
         golden_fail(g, "%s: %s (line %d)", name, error.text, error.line);
