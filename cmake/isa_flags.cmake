@@ -4,6 +4,13 @@ set(QB_FLAGS_avx512vnni ${QB_FLAGS_avx2} -mavx512f -mavx512bw -mavx512dq -mavx51
     -mprefer-vector-width=512)
 set(QB_FLAGS_avx512bf16 ${QB_FLAGS_avx512vnni} -mavx512bf16)
 
+# Fuzzing is about parsers; clang needs a minute a file to instrument intrinsics.
+if(QBENCH_FUZZ)
+  foreach(isa avx2 avx512vnni avx512bf16)
+    list(APPEND QB_FLAGS_${isa} -fno-sanitize=all)
+  endforeach()
+endif()
+
 function(qb_apply_isa_flags)
   foreach(file ${ARGN})
     get_filename_component(stem ${file} NAME_WE)
