@@ -11,6 +11,8 @@
 #define DOT_ROWS   4
 #define DOT_PAIRS  16384
 #define R16_GROUPS 4
+/* How far ahead of its stream a GEMV asks for weights; measured on Zen 5. */
+#define PREFETCH_BYTES 2048
 
 INLINE vf dot_pairs(vf acc, __m512i a, __m512i b)
 {
@@ -117,7 +119,7 @@ struct gemv_out {
 };
 
 /* n_rows plain rows against w columns of n_pairs pairs, `stride` apart. */
-INLINE void dot_rows(const uint8_t *rows, size_t row_bytes, int n_rows, const uint32_t *x, size_t stride,
+INLINE void dot_rows(const uint8_t *rows, size_t row_step, int n_rows, const uint32_t *x, size_t stride,
                      int w, int64_t n_pairs, float (*sum)[QB_GEMV_MAX_COLS])
 {
     vf acc[DOT_ROWS][QB_GEMV_MAX_COLS];
@@ -135,7 +137,9 @@ INLINE void dot_rows(const uint8_t *rows, size_t row_bytes, int n_rows, const ui
             b[c] = _mm512_maskz_loadu_epi32(mask, x + (size_t)c * stride + k);
         UNROLL
         for (int r = 0; r < n_rows; r++) {
-            __m512i v = _mm512_maskz_loadu_epi32(mask, rows + (size_t)r * row_bytes + (size_t)k * 4);
+            const uint8_t *p = rows + (size_t)r * row_step + (size_t)k * 4;
+            __m512i v = _mm512_maskz_loadu_epi32(mask, p);
+            __builtin_prefetch(p + PREFETCH_BYTES);
             UNROLL
             for (int c = 0; c < w; c++)
                 acc[r][c] = dot_pairs(acc[r][c], v, b[c]);
@@ -159,12 +163,14 @@ INLINE const uint32_t *split_columns(const uint32_t *x, int w, int64_t n, uint32
     return out;
 }
 
-INLINE void gemv_store(struct gemv_out o, int64_t row, int n_rows, int w, float (*sum)[QB_GEMV_MAX_COLS])
+/* Rows row, row + step, ... */
+INLINE void gemv_store(struct gemv_out o, int64_t row, int64_t step, int n_rows, int w,
+                       float (*sum)[QB_GEMV_MAX_COLS])
 {
-    for (int r = 0; r < n_rows; r++) {
+    for (int r = 0; r < n_rows; r++, row += step) {
         for (int c = 0; c < w; c++) {
-            float *y = o.out + (size_t)c * o.ldo + row + r;
-            float from = (o.accumulate ? *y : 0.0f) + (o.bias ? o.bias[row + r] : 0.0f);
+            float *y = o.out + (size_t)c * o.ldo + row;
+            float from = (o.accumulate ? *y : 0.0f) + (o.bias ? o.bias[row] : 0.0f);
             *y = from + sum[r][c];
         }
     }
@@ -182,14 +188,15 @@ INLINE void gemv_plain(const struct qb_matrix *m, int64_t row0, int64_t n_rows, 
         int64_t n = n_pairs - k < slice ? n_pairs - k : slice;
         const uint32_t *x = split_columns((const uint32_t *)(const void *)a->bf16 + k * w, w, n, split);
         const uint8_t *rows = m->data + (size_t)row0 * row_bytes + (size_t)k * 4;
-        int64_t r = 0;
-        for (; r + DOT_ROWS <= n_rows; r += DOT_ROWS) {
-            dot_rows(rows + (size_t)r * row_bytes, row_bytes, DOT_ROWS, x, (size_t)n, w, n, sum);
-            gemv_store(o, row0 + r, DOT_ROWS, w, sum);
+        int64_t run = n_rows / DOT_ROWS, r = 0;
+        for (; r < run; r++) {
+            dot_rows(rows + (size_t)r * row_bytes, (size_t)run * row_bytes, DOT_ROWS, x, (size_t)n, w, n,
+                     sum);
+            gemv_store(o, row0 + r, run, DOT_ROWS, w, sum);
         }
-        for (; r < n_rows; r++) {
-            dot_rows(rows + (size_t)r * row_bytes, row_bytes, 1, x, (size_t)n, w, n, sum);
-            gemv_store(o, row0 + r, 1, w, sum);
+        for (r = run * DOT_ROWS; r < n_rows; r++) {
+            dot_rows(rows + (size_t)r * row_bytes, 0, 1, x, (size_t)n, w, n, sum);
+            gemv_store(o, row0 + r, 1, 1, w, sum);
         }
         o.accumulate = true;
         o.bias = NULL;
@@ -211,7 +218,9 @@ INLINE void gemv_groups(const struct qb_matrix *m, int64_t row, int64_t end, int
     for (int64_t i = 0; i < m->n_cols / 2; i++, x += w) {
         UNROLL
         for (int g = 0; g < groups; g++) {
-            __m512i v = _mm512_loadu_si512(base + (size_t)g * group_bytes + (size_t)i * 64);
+            const uint8_t *p = base + (size_t)g * group_bytes + (size_t)i * 64;
+            __m512i v = _mm512_loadu_si512(p);
+            __builtin_prefetch(p + PREFETCH_BYTES);
             UNROLL
             for (int c = 0; c < w; c++)
                 acc[g][c] = dot_pairs(acc[g][c], v, _mm512_set1_epi32(x[c]));

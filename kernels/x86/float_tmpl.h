@@ -191,16 +191,19 @@ void QB_ISA_FN(tile_f32)(const struct qb_panel *p, const struct qb_act *a, int t
     }
 }
 
+/* How far ahead of its stream a GEMV asks for weights; measured on Zen 5. */
+#define PREFETCH_BYTES 2048
+
 /*
- * GEMV of plain rows: dot products along k, DOT_ROWS rows at a time so that as many streams are in flight.
- * Several columns lie interleaved in the activations; they are taken apart once, in slices that fit
- * DOT_FLOATS.
+ * GEMV of plain rows: dot products along k. The rows are cut into DOT_ROWS(columns) runs that advance
+ * together, so that each is one long stream. Several columns lie interleaved in the activations; they are
+ * taken apart once, in slices that fit DOT_FLOATS.
  */
 #define MAX_ROWS   4
 #define DOT_FLOATS 16384
 
 /* acc[r][c]: the dot products of n_rows rows with w columns of n floats, `stride` apart. */
-INLINE void dot_rows(const uint8_t *rows, size_t row_bytes, int n_rows, const float *x, size_t stride, int w,
+INLINE void dot_rows(const uint8_t *rows, size_t row_step, int n_rows, const float *x, size_t stride, int w,
                      int64_t n, enum weight t, float (*sum)[QB_GEMV_MAX_COLS])
 {
     vf acc[MAX_ROWS][QB_GEMV_MAX_COLS];
@@ -218,7 +221,9 @@ INLINE void dot_rows(const uint8_t *rows, size_t row_bytes, int n_rows, const fl
             b[c] = vf_load(x + (size_t)c * stride + k);
         UNROLL
         for (int r = 0; r < n_rows; r++) {
-            vf a = load_weights(rows + (size_t)r * row_bytes + (size_t)k * weight_bytes(t), t);
+            const uint8_t *p = rows + (size_t)r * row_step + (size_t)k * weight_bytes(t);
+            vf a = load_weights(p, t);
+            __builtin_prefetch(p + PREFETCH_BYTES);
             UNROLL
             for (int c = 0; c < w; c++)
                 acc[r][c] = vf_fmadd(a, b[c], acc[r][c]);
@@ -227,7 +232,7 @@ INLINE void dot_rows(const uint8_t *rows, size_t row_bytes, int n_rows, const fl
     int rest = (int)(n - k);
     UNROLL
     for (int r = 0; r < n_rows; r++) {
-        vf a = rest ? load_weights_n(rows + (size_t)r * row_bytes + (size_t)k * weight_bytes(t), rest, t)
+        vf a = rest ? load_weights_n(rows + (size_t)r * row_step + (size_t)k * weight_bytes(t), rest, t)
                     : vf_zero();
         UNROLL
         for (int c = 0; c < w; c++) {
@@ -256,12 +261,14 @@ struct gemv_out {
     size_t ldo;
 };
 
-INLINE void gemv_store(struct gemv_out o, int64_t row, int n_rows, int w, float (*sum)[QB_GEMV_MAX_COLS])
+/* Rows row, row + step, ... */
+INLINE void gemv_store(struct gemv_out o, int64_t row, int64_t step, int n_rows, int w,
+                       float (*sum)[QB_GEMV_MAX_COLS])
 {
-    for (int r = 0; r < n_rows; r++) {
+    for (int r = 0; r < n_rows; r++, row += step) {
         for (int c = 0; c < w; c++) {
-            float *y = o.out + (size_t)c * o.ldo + row + r;
-            float from = (o.accumulate ? *y : 0.0f) + (o.bias ? o.bias[row + r] : 0.0f);
+            float *y = o.out + (size_t)c * o.ldo + row;
+            float from = (o.accumulate ? *y : 0.0f) + (o.bias ? o.bias[row] : 0.0f);
             *y = from + sum[r][c];
         }
     }
@@ -277,14 +284,15 @@ INLINE void gemv_plain(const struct qb_matrix *m, int64_t row0, int64_t n_rows, 
         int64_t n = m->n_cols - k < slice ? m->n_cols - k : slice;
         const float *x = split_columns(a->f32 + k * w, w, n, split);
         const uint8_t *rows = m->data + (size_t)row0 * row_bytes + (size_t)k * weight_bytes(t);
-        int64_t r = 0;
-        for (; r + DOT_ROWS(w) <= n_rows; r += DOT_ROWS(w)) {
-            dot_rows(rows + (size_t)r * row_bytes, row_bytes, DOT_ROWS(w), x, (size_t)n, w, n, t, sum);
-            gemv_store(o, row0 + r, DOT_ROWS(w), w, sum);
+        int64_t run = n_rows / DOT_ROWS(w), r = 0;
+        for (; r < run; r++) {
+            dot_rows(rows + (size_t)r * row_bytes, (size_t)run * row_bytes, DOT_ROWS(w), x, (size_t)n, w, n,
+                     t, sum);
+            gemv_store(o, row0 + r, run, DOT_ROWS(w), w, sum);
         }
-        for (; r < n_rows; r++) {
-            dot_rows(rows + (size_t)r * row_bytes, row_bytes, 1, x, (size_t)n, w, n, t, sum);
-            gemv_store(o, row0 + r, 1, w, sum);
+        for (r = run * DOT_ROWS(w); r < n_rows; r++) {
+            dot_rows(rows + (size_t)r * row_bytes, 0, 1, x, (size_t)n, w, n, t, sum);
+            gemv_store(o, row0 + r, 1, 1, w, sum);
         }
         o.accumulate = true;
         o.bias = NULL;
@@ -326,6 +334,8 @@ INLINE void gemv_groups(const struct qb_matrix *m, int64_t row, int64_t end, int
                 const uint8_t *p =
                     base + (size_t)(v / R16_VECS) * group_bytes + (size_t)k * 32 + v % R16_VECS * VF_N * 4;
                 vf_load_bf16_pairs((const uint16_t *)(const void *)p, &a, &b);
+                if (v % R16_VECS == 0)
+                    __builtin_prefetch(p + PREFETCH_BYTES);
                 UNROLL
                 for (int c = 0; c < w; c++) {
                     acc[v][c] = vf_fmadd(a, vf_set1(x[k * w + c]), acc[v][c]);
@@ -337,7 +347,10 @@ INLINE void gemv_groups(const struct qb_matrix *m, int64_t row, int64_t end, int
         for (int64_t k = 0; k < m->n_cols; k++) {
             UNROLL
             for (int v = 0; v < groups * R16_VECS; v++) {
-                vf a = load_r16(base + (size_t)(v / R16_VECS) * group_bytes, k, v % R16_VECS, t);
+                const uint8_t *group = base + (size_t)(v / R16_VECS) * group_bytes;
+                vf a = load_r16(group, k, v % R16_VECS, t);
+                if (v % R16_VECS == 0)
+                    __builtin_prefetch(group + (size_t)k * 16 * weight_bytes(t) + PREFETCH_BYTES);
                 UNROLL
                 for (int c = 0; c < w; c++)
                     acc[v][c] = vf_fmadd(a, vf_set1(x[k * w + c]), acc[v][c]);
