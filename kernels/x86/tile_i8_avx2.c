@@ -119,6 +119,7 @@ QB_INLINE struct tile_int tile_dot(const uint8_t *w, const int8_t *x, const int3
             if ((k + 1) % depth == 0 || k + 1 == s.sub / 4) {
                 t = _mm256_madd_epi16(part.v[v][c], ones);
                 sum.v[v][c] = k < depth ? t : _mm256_add_epi32(sum.v[v][c], t);
+                QB_IN_ORDER(sum.v[v][c]);
             }
         }
     }

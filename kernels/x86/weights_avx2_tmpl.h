@@ -135,6 +135,7 @@ QB_INLINE void gemv_dot(const struct block8 *b, int c, int j, const int8_t *q, i
             if ((i + 1) % depth == 0 || i + 1 == W_SUB_VECS) {
                 t = _mm256_madd_epi16(part[v][n], ones);
                 sum[v][n] = i < depth ? t : _mm256_add_epi32(sum[v][n], t);
+                QB_IN_ORDER(sum[v][n]);
             }
         }
     }
