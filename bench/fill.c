@@ -3,7 +3,7 @@
  */
 #include "base/mem.h"
 #include "bench/build_info.h"
-#include "bench/check.h"
+#include "bench/logit_check.h"
 #include "bench/measure.h"
 #include "bench/stats.h"
 #include <math.h>

@@ -101,12 +101,11 @@ static void man_option(FILE *out, const struct qb_option *o)
     if (o->kind != QB_OPT_FLAG)
         fprintf(out, " \\fI%s\\fR", o->value_name ? o->value_name : "VALUE");
     putc('\n', out);
-    troff(out, o->help ? o->help : "");
-    if (o->default_text) {
-        fputs(" (default: ", out);
-        troff(out, o->default_text);
-        putc(')', out);
-    }
+    struct qb_buf text;
+    qb_buf_init(&text, 0);
+    qb_option_describe(o, &text);
+    troff(out, text.data);
+    qb_buf_release(&text);
     putc('\n', out);
 }
 

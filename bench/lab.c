@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "bench/check.h"
+#include "bench/logit_check.h"
 #include "bench/commands.h"
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
  * The correctness check of every configuration, before it is timed.
  */
-#include "bench/check.h"
+#include "bench/logit_check.h"
 #include "base/mem.h"
 #include <math.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /*
  * Is what will be timed also right?
  */
-#ifndef QB_BENCH_CHECK_H
-#define QB_BENCH_CHECK_H
+#ifndef QB_BENCH_LOGIT_CHECK_H
+#define QB_BENCH_LOGIT_CHECK_H
 
 #include "engine/session.h"
 
