@@ -54,6 +54,8 @@ enum qb_status qb_options_defaults(const struct qb_option *options, size_t n, vo
 enum qb_status qb_options_parse(const struct qb_option *options, size_t n, void *target, int argc,
                                 char **argv, struct qb_str_list *operands, bool *help, struct qb_err *err);
 void qb_options_release(const struct qb_option *options, size_t n, void *target);
+/* The help sentence of an option with its choices and default, as --help and the man page show it. */
+void qb_option_describe(const struct qb_option *o, struct qb_buf *out);
 void qb_options_help(const struct qb_option *options, size_t n, struct qb_buf *out);
 
 enum qb_status qb_str_list_add(struct qb_str_list *l, const char *s, struct qb_err *err);

@@ -11,7 +11,7 @@ enum { TEXT_COLUMN = 30, WIDTH = 80 };
 static size_t put_names(const struct qb_option *o, struct qb_buf *out)
 {
     size_t start = out->len;
-    bool negatable = o->kind == QB_OPT_FLAG && o->default_text && strcmp(o->default_text, "1") == 0;
+    bool negatable = o->kind == QB_OPT_FLAG && o->default_text && strcmp(o->default_text, "0") != 0;
     if (o->short_name)
         qb_buf_printf(out, "  -%s%s", o->short_name, o->name ? ", " : "");
     else
@@ -51,18 +51,28 @@ static void put_wrapped(struct qb_buf *out, const char *text, size_t *at)
     }
 }
 
+void qb_option_describe(const struct qb_option *o, struct qb_buf *out)
+{
+    bool has_default = o->default_text && *o->default_text && o->kind != QB_OPT_FLAG;
+    size_t len = strlen(o->help);
+    /* what is appended belongs to the sentence */
+    if ((has_default || o->kind == QB_OPT_CHOICE) && len && o->help[len - 1] == '.')
+        len--;
+    qb_buf_append(out, o->help, len);
+    if (o->kind == QB_OPT_CHOICE) {
+        qb_buf_puts(out, ":");
+        for (int i = 0; o->choices[i]; i++)
+            qb_buf_printf(out, "%s %s", i ? "," : "", o->choices[i]);
+    }
+    if (has_default)
+        qb_buf_printf(out, " (default: %s)", o->default_text);
+}
+
 static void put_description(const struct qb_option *o, struct qb_buf *out, size_t at)
 {
     struct qb_buf text;
     qb_buf_init(&text, 4096);
-    qb_buf_puts(&text, o->help);
-    if (o->kind == QB_OPT_CHOICE) {
-        qb_buf_puts(&text, ":");
-        for (int i = 0; o->choices[i]; i++)
-            qb_buf_printf(&text, "%s %s", i ? "," : "", o->choices[i]);
-    }
-    if (o->default_text && *o->default_text && o->kind != QB_OPT_FLAG)
-        qb_buf_printf(&text, " (default: %s)", o->default_text);
+    qb_option_describe(o, &text);
     if (at + 2 > TEXT_COLUMN) {
         qb_buf_putc(out, '\n');
         at = 0;
@@ -77,7 +87,7 @@ void qb_options_help(const struct qb_option *options, size_t n, struct qb_buf *o
     for (size_t i = 0; i < n; i++) {
         const struct qb_option *o = &options[i];
         if (o->kind == QB_OPT_HEADING)
-            qb_buf_printf(out, "\n%s:\n", o->help ? o->help : o->name);
+            qb_buf_printf(out, "%s%s:\n", out->len ? "\n" : "", o->help ? o->help : o->name);
         else if (o->help)
             put_description(o, out, put_names(o, out));
     }

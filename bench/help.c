@@ -91,6 +91,8 @@ static void man_option(FILE *out, const struct qb_option *o)
         putc('\n', out);
         return;
     }
+    if (!o->help)
+        return;
     fputs(".TP\n", out);
     if (o->short_name)
         fprintf(out, "\\fB\\-%s\\fR, ", o->short_name);

@@ -23,11 +23,11 @@ static const struct qb_option table[] = {
     {NULL, NULL, QB_OPT_HEADING, 0, NULL, "What to measure", NULL, 0, 0, NULL},
     {"progress", NULL, QB_OPT_FLAG, AT(progress), NULL, "show progress", "1", 0, 0, NULL},
     {"verbose", "v", QB_OPT_FLAG, AT(verbose), NULL, "say more", NULL, 0, 0, NULL},
-    {"n-prompt", "p", QB_OPT_INT, AT(n_prompt), "N", "prompt tokens", "512", 0, 100000, NULL},
+    {"n-prompt", "p", QB_OPT_INT, AT(n_prompt), "N", "prompt tokens.", "512", 0, 100000, NULL},
     {"seed", NULL, QB_OPT_INT, AT(seed), "N", "seed", "-5", 0, 0, NULL},
     {"confidence", "c", QB_OPT_DOUBLE, AT(confidence), "X", "confidence", "0.95", 0.5, 0.999, NULL},
     {"output-file", "of", QB_OPT_STRING, AT(output), "FILE", "where to write", NULL, 0, 0, NULL},
-    {"output", "o", QB_OPT_CHOICE, AT(form), "FORM", "output form", "csv", 0, 0, forms},
+    {"output", "o", QB_OPT_CHOICE, AT(form), "FORM", "output form.", "csv", 0, 0, forms},
     {"formats", "f", QB_OPT_LIST, AT(formats), "LIST", "formats", "Q4_0,Q8_0", 0, 0, NULL},
     {"threads", "t", QB_OPT_INTS, AT(threads), "LIST", "threads", "2", 1, 1024, NULL},
     {"pairs", "pg", QB_OPT_INTS, AT(pairs), "P,G", "prompt and generation", NULL, 0, 100000, NULL},
@@ -288,11 +288,11 @@ static void help_lists_every_option(void **state)
     for (size_t i = 0; i < QB_ARRAY_LEN(table); i++)
         if (table[i].kind != QB_OPT_HEADING && table[i].help)
             assert_non_null(strstr(b.data, table[i].name));
-    assert_non_null(strstr(b.data, "\nWhat to measure:\n"));
+    assert_ptr_equal(strstr(b.data, "What to measure:\n"), b.data);
     assert_non_null(strstr(b.data, "--[no-]progress"));
     assert_non_null(strstr(b.data, "  -p, --n-prompt N"));
     assert_non_null(strstr(b.data, "prompt tokens (default: 512)"));
-    assert_non_null(strstr(b.data, "md, csv, json (default: csv)"));
+    assert_non_null(strstr(b.data, "output form: md, csv, json (default: csv)"));
     assert_null(strstr(b.data, "hidden"));
     for (const char *line = b.data; *line; line += strcspn(line, "\n") + 1)
         assert_true(strcspn(line, "\n") <= 80);
