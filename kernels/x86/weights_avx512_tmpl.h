@@ -48,16 +48,21 @@ QB_INLINE void panel_half(const struct qb_matrix *m, int64_t row0, int64_t k0, i
     }
 }
 
+static __attribute__((noinline)) void panel_tail(const struct qb_matrix *m, int64_t row0, int64_t k0,
+                                                 int64_t n_k, struct qb_panel *p, int half)
+{
+    panel_half(m, row0, k0, n_k, p, half, ROWS16_TABLE);
+}
+
 QB_INLINE void decode_panel(const struct qb_matrix *m, int64_t row0, int n_rows, int64_t k0, int64_t n_k,
                             struct qb_panel *p, enum rows16_kind kind)
 {
     p->offset_shift = W_SHIFT;
     for (int half = 0; half < 2; half++) {
-        int64_t r = row0 + 16 * half;
         if (kind == ROWS16_STRIDED && n_rows < 16 * (half + 1))
-            panel_half(m, r, k0, n_k, p, half, ROWS16_TABLE);
+            panel_tail(m, row0 + 16 * half, k0, n_k, p, half);
         else
-            panel_half(m, r, k0, n_k, p, half, kind);
+            panel_half(m, row0 + 16 * half, k0, n_k, p, half, kind);
     }
     if (kind != ROWS16_STRIDED && n_rows < QB_PANEL_ROWS)
         qb_panel_repeat_last_row(p, m->format, n_rows, n_k);
@@ -72,7 +77,7 @@ QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, _
     const int8_t *q = a->q + b * W_ELEMS * cols;
     const float *x_scale = a->scale + b * (W_ELEMS / W_ACT) * cols;
     const int32_t *nsum = (W_SUB == 16 ? a->nsum16 : a->nsum32) + b * W_SUBS * cols;
-    __m512 part[QB_GEMV_MAX_COLS];
+    __m512 part[QB_GEMV_MAX_COLS] = {acc[0], acc[1], acc[2], acc[3]};
     QB_UNROLL
     for (int i = 0; i < cols; i++)
         part[i] = header_min(&h, a, b, i, cols, W_MIN);
@@ -118,7 +123,8 @@ QB_INLINE void gemv_rows16(const struct qb_matrix *m, int64_t row0, int64_t n, c
 {
     struct rows16 s;
     rows16_init(&s, m, row0, 0, kind);
-    __m512 acc[QB_GEMV_MAX_COLS];
+    __m512 acc[QB_GEMV_MAX_COLS] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
+                                    _mm512_setzero_ps()};
     __mmask16 valid = n >= 16 ? 0xffff : (__mmask16)((1u << n) - 1);
     QB_UNROLL
     for (int i = 0; i < cols; i++) {
@@ -134,16 +140,23 @@ QB_INLINE void gemv_rows16(const struct qb_matrix *m, int64_t row0, int64_t n, c
         _mm512_mask_storeu_ps(out + (size_t)i * ldo + row0, valid, acc[i]);
 }
 
+/* The end of a plain matrix: rare, so one instance for any number of columns is enough. */
+static __attribute__((noinline)) void gemv_tail(const struct qb_matrix *m, int64_t row0, int64_t n,
+                                                const struct qb_act *a, const float *bias, bool accumulate,
+                                                float *out, size_t ldo)
+{
+    gemv_rows16(m, row0, n, a, bias, accumulate, out, ldo, a->n_cols, ROWS16_TABLE);
+}
+
 QB_INLINE void gemv_cols(const struct qb_matrix *m, int64_t row0, int64_t n_rows, const struct qb_act *a,
                          const float *bias, bool accumulate, float *out, size_t ldo, int cols,
                          enum rows16_kind kind)
 {
-    int64_t r = 0;
-    for (; r + 16 <= n_rows; r += 16)
-        gemv_rows16(m, row0 + r, 16, a, bias, accumulate, out, ldo, cols, kind);
-    if (r < n_rows)
-        gemv_rows16(m, row0 + r, n_rows - r, a, bias, accumulate, out, ldo, cols,
-                    kind == ROWS16_STRIDED ? ROWS16_TABLE : kind);
+    int64_t tail = kind == ROWS16_STRIDED ? n_rows % 16 : 0, end = row0 + n_rows;
+    for (int64_t r = row0; r < end - tail; r += 16)
+        gemv_rows16(m, r, end - r, a, bias, accumulate, out, ldo, cols, kind);
+    if (tail)
+        gemv_tail(m, end - tail, tail, a, bias, accumulate, out, ldo);
 }
 
 QB_INLINE void gemv(const struct qb_matrix *m, int64_t row0, int64_t n_rows, const struct qb_act *a,
