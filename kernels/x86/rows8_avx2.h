@@ -63,17 +63,19 @@ QB_INLINE void rows8_init(struct rows8 *s, const struct qb_matrix *m, int64_t ro
 }
 
 /*
- * Ask for `bytes` more of the 16 rows from row0, of which `done` bytes are behind us. r16 is one stream. The
- * streams of the other layouts are short, but 16 rows together are contiguous in all: ask for the same place
- * of the next 16 rows. Prefetches past the end of the mapping do nothing.
+ * What a GEMV over the 16 rows from row0 asks for at its start. r16 is one stream. The streams of the other
+ * layouts are short, but 16 rows together are contiguous in all: ask for the same place of the next 16 rows.
  */
-#define ROWS8_AHEAD_BYTES 4096
-QB_INLINE void rows8_prefetch(const struct qb_matrix *m, int64_t row0, int64_t done, int bytes,
-                              enum rows8_kind kind)
+#define ROWS8_AHEAD_BYTES 8192
+QB_INLINE const uint8_t *rows8_ahead(const struct qb_matrix *m, int64_t row0, enum rows8_kind kind)
 {
     size_t row_bytes = qb_matrix_row_bytes(m);
-    const uint8_t *ahead = m->data + (size_t)row0 * row_bytes + (size_t)done +
-                           (kind == ROWS8_R16 ? ROWS8_AHEAD_BYTES : 16 * row_bytes);
+    return m->data + (size_t)row0 * row_bytes + (kind == ROWS8_R16 ? ROWS8_AHEAD_BYTES : 16 * row_bytes);
+}
+
+/* Prefetches past the end of the mapping do nothing. */
+QB_INLINE void rows8_prefetch(const uint8_t *ahead, int bytes, enum rows8_kind kind)
+{
     QB_UNROLL
     for (int i = 0; i < bytes; i += 64) {
         if (kind == ROWS8_R16) /* the hint must be a constant without optimization too */

@@ -160,9 +160,12 @@ QB_INLINE void gemv_min_i16(const struct gemv_header *h, const int16_t *npair, i
     }
 }
 
+/* The prefetches of a block are spread over its chunks: many at once would wait for each other. */
+#define AHEAD_STEP (W_ROWS * W_BYTES / W_CHUNKS)
+
 /* acc += block number n. */
 QB_INLINE void gemv_block(const struct block8 *b, const struct qb_act *a, int64_t n, int cols,
-                          struct gemv_acc *acc)
+                          struct gemv_acc *acc, const uint8_t *ahead, enum rows8_kind kind)
 {
     struct gemv_header h;
     QB_UNROLL
@@ -178,6 +181,7 @@ QB_INLINE void gemv_block(const struct block8 *b, const struct qb_act *a, int64_
     if (W_MIN == QB_MIN_I16)
         gemv_min_i16(&h, a->npair + n * 8 * cols, cols, &part);
     for (int c = 0; c < W_CHUNKS; c++) {
+        rows8_prefetch(ahead + c * AHEAD_STEP, AHEAD_STEP, kind);
         QB_UNROLL
         for (int j = 0; j < W_CHUNK_SUBS; j++) {
             const int sub = chunk_sub(c, j);
@@ -234,13 +238,13 @@ QB_INLINE void gemv_cols(const struct qb_matrix *m, int64_t row0, int64_t n_rows
         QB_UNROLL
         for (int x = 0; x < cols * W_VECS; x++)
             acc.v[x % W_VECS][x / W_VECS] = _mm256_setzero_ps();
+        const uint8_t *ahead = rows8_ahead(m, r, kind);
         for (int64_t n = 0; n < m->n_cols / W_ELEMS; n++) {
             struct block8 b[W_VECS];
-            rows8_prefetch(m, r, n * (W_ROWS * W_BYTES), W_ROWS * W_BYTES, kind);
             QB_UNROLL
             for (int v = 0; v < W_VECS; v++)
                 b[v] = load_block(&s[v], n, image[v], kind);
-            gemv_block(b, a, n, cols, &acc);
+            gemv_block(b, a, n, cols, &acc, ahead + n * (W_ROWS * W_BYTES), kind);
         }
         int64_t left = row0 + n_rows - r;
         QB_UNROLL
