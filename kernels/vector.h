@@ -28,7 +28,8 @@ enum qb_kv_type { QB_KV_F32, QB_KV_F16, QB_KV_Q8_0, QB_KV_TYPE_COUNT };
  *   V is kept by position:
  *     F32, F16   [n_head_kv][P][dim_v]
  *     Q8_0       int8 [n_head_kv][P][dim_v], f16 scales v_scale [n_head_kv][P][dim_v / 32]
- * Q8_0 quantizes 32 consecutive dimensions of one position: scale = f16(max|x| / 127), q = round(x / scale in f32).
+ * Q8_0 quantizes 32 consecutive dimensions of one position (dims are multiples of 32): scale = f16(max|x| / 127), at most
+ * 65504; q = rint(x / scale), a division in f32, ties to even, clamped to +-127; 0 where the scale is 0. x is finite.
  */
 #define QB_KV_BLOCK 16
 struct qb_kv {

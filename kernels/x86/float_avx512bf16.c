@@ -6,14 +6,10 @@
 #include "kernels/x86/simd_avx512.h"
 
 #include "kernels/kernel_protos.h"
+#include "kernels/x86/gemv_float.h"
 
 #define TILE_COLS  7
-#define DOT_ROWS   4
-#define DOT_PAIRS  16384
 #define R16_GROUPS 4
-/* How far ahead of its stream a GEMV asks for weights; measured on Zen 5. */
-#define PREFETCH_BYTES 2048
-
 INLINE vf dot_pairs(vf acc, __m512i a, __m512i b)
 {
     return _mm512_dpbf16_ps(acc, (__m512bh)a, (__m512bh)b);
@@ -111,18 +107,11 @@ void qb_tile_bf16_avx512bf16(const struct qb_panel *p, const struct qb_act *a, i
     }
 }
 
-struct gemv_out {
-    const float *bias;
-    bool accumulate;
-    float *out;
-    size_t ldo;
-};
-
 /* n_rows plain rows against w columns of n_pairs pairs, `stride` apart. */
 INLINE void dot_rows(const uint8_t *rows, size_t row_step, int n_rows, const uint32_t *x, size_t stride,
                      int w, int64_t n_pairs, float (*sum)[QB_GEMV_MAX_COLS])
 {
-    vf acc[DOT_ROWS][QB_GEMV_MAX_COLS];
+    vf acc[MAX_ROWS][QB_GEMV_MAX_COLS];
     UNROLL
     for (int r = 0; r < n_rows; r++) {
         UNROLL
@@ -153,48 +142,25 @@ INLINE void dot_rows(const uint8_t *rows, size_t row_step, int n_rows, const uin
     }
 }
 
-INLINE const uint32_t *split_columns(const uint32_t *x, int w, int64_t n, uint32_t *out)
-{
-    if (w == 1)
-        return x;
-    for (int64_t k = 0; k < n; k++)
-        for (int c = 0; c < w; c++)
-            out[c * n + k] = x[k * w + c];
-    return out;
-}
-
-/* Rows row, row + step, ... */
-INLINE void gemv_store(struct gemv_out o, int64_t row, int64_t step, int n_rows, int w,
-                       float (*sum)[QB_GEMV_MAX_COLS])
-{
-    for (int r = 0; r < n_rows; r++, row += step) {
-        for (int c = 0; c < w; c++) {
-            float *y = o.out + (size_t)c * o.ldo + row;
-            float from = (o.accumulate ? *y : 0.0f) + (o.bias ? o.bias[row] : 0.0f);
-            *y = from + sum[r][c];
-        }
-    }
-}
-
 /* As gemv_plain in float_tmpl.h, with pairs for floats. */
 INLINE void gemv_plain(const struct qb_matrix *m, int64_t row0, int64_t n_rows, const struct qb_act *a, int w,
                        struct gemv_out o)
 {
-    uint32_t split[DOT_PAIRS];
-    float sum[DOT_ROWS][QB_GEMV_MAX_COLS];
+    uint32_t split[SPLIT_VALUES];
+    float sum[MAX_ROWS][QB_GEMV_MAX_COLS];
     size_t row_bytes = (size_t)m->n_cols * 2;
-    int64_t n_pairs = m->n_cols / 2, slice = w == 1 ? n_pairs : DOT_PAIRS / w / 16 * 16;
+    int64_t n_pairs = m->n_cols / 2, slice = w == 1 ? n_pairs : SPLIT_VALUES / w / 16 * 16;
     for (int64_t k = 0; k < n_pairs; k += slice) {
         int64_t n = n_pairs - k < slice ? n_pairs - k : slice;
         const uint32_t *x = split_columns((const uint32_t *)(const void *)a->bf16 + k * w, w, n, split);
         const uint8_t *rows = m->data + (size_t)row0 * row_bytes + (size_t)k * 4;
-        int64_t run = n_rows / DOT_ROWS, r = 0;
+        int64_t run = n_rows / MAX_ROWS, r = 0;
         for (; r < run; r++) {
-            dot_rows(rows + (size_t)r * row_bytes, (size_t)run * row_bytes, DOT_ROWS, x, (size_t)n, w, n,
+            dot_rows(rows + (size_t)r * row_bytes, (size_t)run * row_bytes, MAX_ROWS, x, (size_t)n, w, n,
                      sum);
-            gemv_store(o, row0 + r, run, DOT_ROWS, w, sum);
+            gemv_store(o, row0 + r, run, MAX_ROWS, w, sum);
         }
-        for (r = run * DOT_ROWS; r < n_rows; r++) {
+        for (r = run * MAX_ROWS; r < n_rows; r++) {
             dot_rows(rows + (size_t)r * row_bytes, 0, 1, x, (size_t)n, w, n, sum);
             gemv_store(o, row0 + r, 1, 1, w, sum);
         }
@@ -231,13 +197,8 @@ INLINE void gemv_groups(const struct qb_matrix *m, int64_t row, int64_t end, int
         int64_t at = row + g * 16;
         int n = end - at < 16 ? (int)(end - at) : 16;
         UNROLL
-        for (int c = 0; c < w; c++) {
-            float *y = o.out + (size_t)c * o.ldo + at;
-            vf v = acc[g][c];
-            v = o.bias ? vf_add(v, vf_load_n(o.bias + at, n)) : v;
-            v = o.accumulate ? vf_add(v, vf_load_n(y, n)) : v;
-            vf_store_n(y, v, n);
-        }
+        for (int c = 0; c < w; c++)
+            gemv_store_rows(o, at, n, c, acc[g][c]);
     }
 }
 

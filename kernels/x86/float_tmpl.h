@@ -4,9 +4,8 @@
  * TILE_COLS (columns), TILE_VECS (row vectors of a tile pass) and R16_GROUPS(columns) (r16 row groups in
  * flight).
  */
-#include <string.h>
-
 #include "kernels/kernel_protos.h"
+#include "kernels/x86/gemv_float.h"
 
 /* The weight types, as constants that inlining folds. */
 enum weight { W_F32, W_F16, W_BF16 };
@@ -191,18 +190,13 @@ void QB_ISA_FN(tile_f32)(const struct qb_panel *p, const struct qb_act *a, int t
     }
 }
 
-/* How far ahead of its stream a GEMV asks for weights; measured on Zen 5. */
-#define PREFETCH_BYTES 2048
-
 /*
  * GEMV of plain rows: dot products along k. The rows are cut into DOT_ROWS(columns) runs that advance
  * together, so that each is one long stream. Several columns lie interleaved in the activations; they are
- * taken apart once, in slices that fit DOT_FLOATS.
+ * taken apart once, in slices that fit SPLIT_VALUES.
  */
-#define MAX_ROWS   4
-#define DOT_FLOATS 16384
 
-/* acc[r][c]: the dot products of n_rows rows with w columns of n floats, `stride` apart. */
+/* sum[r][c]: the dot products of n_rows rows with w columns of n floats, `stride` apart. */
 INLINE void dot_rows(const uint8_t *rows, size_t row_step, int n_rows, const float *x, size_t stride, int w,
                      int64_t n, enum weight t, float (*sum)[QB_GEMV_MAX_COLS])
 {
@@ -243,43 +237,12 @@ INLINE void dot_rows(const uint8_t *rows, size_t row_step, int n_rows, const flo
     }
 }
 
-/* Columns of a tile ([n][w]) to one stretch a column. */
-INLINE const float *split_columns(const float *x, int w, int64_t n, float *out)
-{
-    if (w == 1)
-        return x;
-    for (int64_t k = 0; k < n; k++)
-        for (int c = 0; c < w; c++)
-            out[c * n + k] = x[k * w + c];
-    return out;
-}
-
-struct gemv_out {
-    const float *bias;
-    bool accumulate;
-    float *out;
-    size_t ldo;
-};
-
-/* Rows row, row + step, ... */
-INLINE void gemv_store(struct gemv_out o, int64_t row, int64_t step, int n_rows, int w,
-                       float (*sum)[QB_GEMV_MAX_COLS])
-{
-    for (int r = 0; r < n_rows; r++, row += step) {
-        for (int c = 0; c < w; c++) {
-            float *y = o.out + (size_t)c * o.ldo + row;
-            float from = (o.accumulate ? *y : 0.0f) + (o.bias ? o.bias[row] : 0.0f);
-            *y = from + sum[r][c];
-        }
-    }
-}
-
 INLINE void gemv_plain(const struct qb_matrix *m, int64_t row0, int64_t n_rows, const struct qb_act *a, int w,
                        struct gemv_out o, enum weight t)
 {
-    float split[DOT_FLOATS], sum[MAX_ROWS][QB_GEMV_MAX_COLS];
+    float split[SPLIT_VALUES], sum[MAX_ROWS][QB_GEMV_MAX_COLS];
     size_t row_bytes = (size_t)m->n_cols * weight_bytes(t);
-    int64_t slice = w == 1 ? m->n_cols : DOT_FLOATS / w / VF_N * VF_N;
+    int64_t slice = w == 1 ? m->n_cols : SPLIT_VALUES / w / VF_N * VF_N;
     for (int64_t k = 0; k < m->n_cols; k += slice) {
         int64_t n = m->n_cols - k < slice ? m->n_cols - k : slice;
         const float *x = split_columns(a->f32 + k * w, w, n, split);
@@ -302,17 +265,6 @@ INLINE void gemv_plain(const struct qb_matrix *m, int64_t row0, int64_t n_rows, 
 /* GEMV of r16: R16_GROUPS row groups at a time, a broadcast a column and step, no horizontal sums. */
 #define R16_VECS   (16 / VF_N)
 #define MAX_GROUPS 4
-
-/* The rows of vector j, n of them valid. */
-INLINE void store_rows(struct gemv_out o, int64_t row, int n, int c, vf v)
-{
-    float *y = o.out + (size_t)c * o.ldo + row;
-    if (o.bias)
-        v = vf_add(v, vf_load_n(o.bias + row, n));
-    if (o.accumulate)
-        v = vf_add(v, vf_load_n(y, n));
-    vf_store_n(y, v, n);
-}
 
 INLINE void gemv_groups(const struct qb_matrix *m, int64_t row, int64_t end, int groups, const float *x,
                         int w, struct gemv_out o, enum weight t)
@@ -363,7 +315,7 @@ INLINE void gemv_groups(const struct qb_matrix *m, int64_t row, int64_t end, int
         UNROLL
         for (int c = 0; c < w; c++)
             if (left > 0)
-                store_rows(o, row + v * VF_N, left < VF_N ? (int)left : VF_N, c, acc[v][c]);
+                gemv_store_rows(o, row + v * VF_N, left < VF_N ? (int)left : VF_N, c, acc[v][c]);
     }
 }
 
