@@ -304,15 +304,14 @@ static bool same_weights(const struct view *a, const struct view *b)
     return x && y && !strcmp(x->hp.arch, y->hp.arch) && x->n_params == y->n_params;
 }
 
-/* The case of plain Q4_0 that this one is compared with; SIZE_MAX when there is none. */
-static size_t find_baseline(const struct qb_lab *l, size_t c)
+size_t qb_baseline_case(const struct qb_lab *l, size_t c)
 {
     struct view mine = view_of(l, c);
     for (size_t b = 0; b < l->suite->n_cases; b++) {
         struct view v = view_of(l, b);
         const struct qb_ftype *f = ftype_of(&v);
-        if (f && !strcmp(f->name, "Q4_0") && v.variant->layout == QB_LAYOUT_PLAIN && l->trials[b].n &&
-            !qb_lab_reason(l, b) && qb_cases_comparable(l->suite, b, c) && same_weights(&mine, &v))
+        if (f && !strcmp(f->name, "Q4_0") && v.variant->layout == QB_LAYOUT_PLAIN &&
+            qb_cases_comparable(l->suite, b, c) && same_weights(&mine, &v))
             return b;
     }
     return SIZE_MAX;
@@ -334,29 +333,28 @@ static size_t pair_up(const struct qb_lab *l, size_t a, size_t b, double *x, dou
     return n;
 }
 
-static enum qb_status fill_baseline(struct qb_record *r, const struct view *v, struct qb_err *err)
+enum qb_status qb_fill_baseline(struct qb_record *r, const struct qb_lab *l, size_t c, struct qb_err *err)
 {
-    const struct qb_lab *l = v->lab;
-    size_t b = find_baseline(l, v->c);
-    if (b == SIZE_MAX || v->trial->n == 0)
+    size_t b = qb_baseline_case(l, c);
+    if (b == SIZE_MAX || l->trials[c].n == 0 || l->trials[b].n == 0 || qb_lab_reason(l, b) ||
+        qb_lab_reason(l, c))
         return QB_OK;
-    /* the baseline of an earlier group is closed by now */
-    bool paired = l->specimens[l->suite->configs[l->suite->cases[b].config].variant].model != NULL;
+    bool paired = l->trials[b].group == l->trials[c].group;
     size_t most = (size_t)l->suite->max_rounds;
     double *x = NULL;
     QB_TRY(qb_calloc((void **)&x, 2 * most, sizeof *x, "the comparison", err));
     double *y = x + most;
-    size_t nx = l->trials[v->c].n, ny = l->trials[b].n;
+    size_t nx = l->trials[c].n, ny = l->trials[b].n;
     if (paired) {
-        nx = ny = pair_up(l, v->c, b, x, y);
+        nx = ny = pair_up(l, c, b, x, y);
     } else {
-        rates(l, v->c, x);
+        rates(l, c, x);
         rates(l, b, y);
     }
     struct qb_ratio ratio;
     enum qb_status st = qb_stats_ratio(&ratio, x, nx, y, ny, paired, (uint64_t)l->options->seed, err);
     free(x);
-    if (st)
+    if (st || nx == 0)
         return st;
     r->vs_baseline = 100 * ratio.ratio;
     r->vs_baseline_low = 100 * ratio.low;
@@ -424,7 +422,6 @@ enum qb_status qb_fill_record(struct qb_record *r, const struct qb_lab *l, size_
     if (!qb_lab_reason(l, c)) {
         QB_TRY(fill_samples(r, &v, err));
         QB_TRY(fill_roof(r, &v, err));
-        QB_TRY(fill_baseline(r, &v, err));
     }
     r->peak_rss = (int64_t)qb_mem_peak_rss();
     return fill_fingerprint(r, &v, err);

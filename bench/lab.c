@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "bench/logit_check.h"
 #include "bench/commands.h"
+#include "bench/logit_check.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -51,6 +51,7 @@ struct qb_trial {
     double *ns;     /* max_rounds; owned */
     int64_t *round; /* in which round each sample was taken */
     size_t n;
+    int group; /* cases of one group ran in the same rounds */
     double estimate_ns;
     char test_time[24];
     char reason[QB_REASON];

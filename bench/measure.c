@@ -14,21 +14,32 @@
 #include <string.h>
 #include <time.h>
 
+/* A filled row whose baseline is perhaps not measured yet. */
+struct held {
+    struct qb_record record;
+    size_t c;
+};
+
 struct run {
     struct qb_lab *lab;
+    const struct qb_measure_sink *sink;
     struct qb_progress progress;
     size_t from, to; /* variants of the group */
     size_t *order;   /* its cases */
     size_t n_order;
     struct qb_rng rng;
     int64_t round;
+    int group;
+    struct held *held; /* one a case; rows leave in the order of the table */
+    size_t n_held, n_sent;
     size_t n_failed;
 };
 
 size_t qb_measure_group_end(const struct qb_lab *l, size_t from)
 {
-    uint64_t budget = qb_mem_available(), sum = 0;
+    uint64_t budget = qb_mem_available(), sum = 0, wanted = (uint64_t)l->options->max_memory << 20;
     budget -= budget / 10;
+    budget = wanted && wanted < budget ? wanted : budget;
     size_t v = from;
     for (; v < l->suite->n_variants; v++) {
         sum += qb_lab_variant_bytes(l, v);
@@ -87,6 +98,7 @@ static void time_case(struct run *r, size_t c)
     struct qb_trial *t = &r->lab->trials[c];
     struct qb_err err = {0};
     double ns = 0;
+    t->group = r->group;
     if (t->n == 0)
         qb_time_rfc3339(t->test_time, sizeof t->test_time);
     rest(r->lab->options->delay);
@@ -176,27 +188,44 @@ static void load_group(struct run *r)
     }
 }
 
-static enum qb_status emit_group(struct run *r, const struct qb_measure_sink *sink, struct qb_err *err)
+/* Is there nothing left to measure that this row is compared with? */
+static bool baseline_is_done(const struct run *r, size_t c)
 {
-    enum qb_status st = QB_OK;
+    const struct qb_suite *s = r->lab->suite;
+    size_t b = qb_baseline_case(r->lab, c);
+    return b == SIZE_MAX || s->configs[s->cases[b].config].variant < r->to;
+}
+
+static enum qb_status send_rows(struct run *r, bool all, struct qb_err *err)
+{
+    for (; r->n_sent < r->n_held; r->n_sent++) {
+        struct held *h = &r->held[r->n_sent];
+        if (!all && !baseline_is_done(r, h->c))
+            return QB_OK;
+        QB_TRY(qb_fill_baseline(&h->record, r->lab, h->c, err));
+        QB_TRY(r->sink->row(r->sink->arg, &h->record, err));
+    }
+    return QB_OK;
+}
+
+static enum qb_status hold_rows(struct run *r, struct qb_err *err)
+{
     choose_cases(r); /* back in the order of the table */
-    for (size_t i = 0; i < r->n_order && !st; i++) {
+    for (size_t i = 0; i < r->n_order; i++) {
         size_t c = r->order[i];
         bool failed = qb_lab_reason(r->lab, c) != NULL;
         if (!failed && r->lab->trials[c].n == 0)
             continue; /* interrupted before its first repetition */
-        struct qb_record record;
-        qb_record_init(&record);
-        st = qb_fill_record(&record, r->lab, c, err);
-        if (!st)
-            st = sink->row(sink->arg, &record, err);
-        qb_record_release(&record);
+        struct held *h = &r->held[r->n_held++];
+        h->c = c;
+        qb_record_init(&h->record);
+        QB_TRY(qb_fill_record(&h->record, r->lab, c, err));
         r->n_failed += failed;
     }
-    return st;
+    return send_rows(r, false, err);
 }
 
-static enum qb_status run_group(struct run *r, const struct qb_measure_sink *sink, struct qb_err *err)
+static enum qb_status run_group(struct run *r, struct qb_err *err)
 {
     choose_cases(r);
     load_group(r);
@@ -205,7 +234,7 @@ static enum qb_status run_group(struct run *r, const struct qb_measure_sink *sin
     rounds(r);
     verify_threads(r->lab);
     qb_progress_end(&r->progress);
-    enum qb_status st = emit_group(r, sink, err);
+    enum qb_status st = hold_rows(r, err);
     qb_lab_unload(r->lab, r->from, r->to);
     return st;
 }
@@ -229,18 +258,17 @@ static enum qb_status measure_roofs(struct qb_lab *l, struct qb_err *err)
     return QB_OK;
 }
 
-static enum qb_status run_groups(struct run *r, const struct qb_measure_sink *sink, struct qb_err *err)
+static enum qb_status run_groups(struct run *r, struct qb_err *err)
 {
     struct qb_lab *l = r->lab;
     for (r->from = 0; r->from < l->suite->n_variants; r->from = r->to) {
         r->to = qb_measure_group_end(l, r->from);
         if (r->from == 0 && r->to < l->suite->n_variants)
-            qb_warn("%zu variants do not fit in memory together: they are timed in groups, and only those of "
-                    "a group "
-                    "in the same rounds",
-                    l->suite->n_variants);
+            qb_warn("the variants do not fit in memory together: only those of a group are timed in the same "
+                    "rounds");
         qb_progress_init(&r->progress, l->options->progress, l->options->quiet);
-        QB_TRY(run_group(r, sink, err));
+        QB_TRY(run_group(r, err));
+        r->group++;
         if (qb_interrupted())
             return qb_fail(err, QB_ERR_INTERRUPTED, "interrupted: the rows hold what was measured so far");
     }
@@ -250,15 +278,24 @@ static enum qb_status run_groups(struct run *r, const struct qb_measure_sink *si
 enum qb_status qb_measure(struct qb_lab *l, const struct qb_measure_sink *sink, size_t *n_failed,
                           struct qb_err *err)
 {
-    struct run r = {.lab = l};
+    struct run r = {.lab = l, .sink = sink};
     *n_failed = 0;
     qb_rng_init(&r.rng, (uint64_t)l->options->seed, 3);
     QB_TRY(
         qb_calloc((void **)&r.order, l->suite->n_cases + 1, sizeof *r.order, "the order of the cases", err));
-    enum qb_status st = measure_roofs(l, err);
+    enum qb_status st = qb_calloc((void **)&r.held, l->suite->n_cases + 1, sizeof *r.held, "the rows", err);
     if (!st)
-        st = run_groups(&r, sink, err);
+        st = measure_roofs(l, err);
+    if (!st)
+        st = run_groups(&r, err);
     qb_progress_end(&r.progress);
+    if (!st || st == QB_ERR_INTERRUPTED) {
+        enum qb_status sent = send_rows(&r, true, st ? NULL : err);
+        st = st ? st : sent;
+    }
+    for (size_t i = 0; i < r.n_held; i++)
+        qb_record_release(&r.held[i].record);
+    free(r.held);
     free(r.order);
     *n_failed = r.n_failed;
     return st;

@@ -24,7 +24,11 @@ enum qb_status qb_measure(struct qb_lab *l, const struct qb_measure_sink *sink, 
 /* Cut the variants into groups that fit in memory: end of the group that starts at `from`. */
 size_t qb_measure_group_end(const struct qb_lab *l, size_t from);
 
-/* The row of a case (bench/fill.c). `same_group` = the variants measured in the same rounds. */
+/* The row of a case, all but the comparison with the baseline; its variant is still loaded (bench/fill.c). */
 enum qb_status qb_fill_record(struct qb_record *r, const struct qb_lab *l, size_t c, struct qb_err *err);
+/* The case of plain Q4_0 that a case is compared with; SIZE_MAX when the suite has none. */
+size_t qb_baseline_case(const struct qb_lab *l, size_t c);
+/* The comparison, once the baseline is measured. */
+enum qb_status qb_fill_baseline(struct qb_record *r, const struct qb_lab *l, size_t c, struct qb_err *err);
 
 #endif

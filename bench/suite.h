@@ -16,7 +16,7 @@ struct qb_bench_options {
     struct qb_int_list n_prompt, n_gen, n_depth, n_batch, n_ubatch, threads, threads_batch;
     const char *cpu_mask, *layout, *report_dir;
     int numa, preset, output, output_err;
-    int64_t rounds, max_rounds, seed;
+    int64_t rounds, max_rounds, seed, max_memory;
     double ci_target, delay;
     bool smt, warmup, progress, quiet, imatrix_mix, dry_run, list_shapes;
 };
