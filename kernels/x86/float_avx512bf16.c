@@ -6,7 +6,7 @@
 #include "kernels/x86/simd_avx512.h"
 
 #include "kernels/kernel_protos.h"
-#include "kernels/x86/gemv_float.h"
+#include "kernels/x86/gemv_float_tmpl.h"
 
 #define TILE_COLS  7
 #define R16_GROUPS 4

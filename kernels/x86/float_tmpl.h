@@ -5,7 +5,7 @@
  * flight).
  */
 #include "kernels/kernel_protos.h"
-#include "kernels/x86/gemv_float.h"
+#include "kernels/x86/gemv_float_tmpl.h"
 
 /* The weight types, as constants that inlining folds. */
 enum weight { W_F32, W_F16, W_BF16 };

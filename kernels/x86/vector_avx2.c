@@ -2,7 +2,7 @@
  * The small operations of a layer and the KV cache stores, AVX2.
  */
 #include "kernels/x86/simd_avx2.h"
-#include "kernels/x86/simd_math.h"
+#include "kernels/x86/simd_math_tmpl.h"
 
 #define QB_ISA_FN(name) qb_##name##_avx2
 #include "kernels/x86/vector_tmpl.h"

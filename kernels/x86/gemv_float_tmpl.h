@@ -1,8 +1,8 @@
 /*
  * What the float GEMV kernels share, whatever they multiply with; include after simd_avx2.h or simd_avx512.h.
  */
-#ifndef QB_KERNELS_GEMV_FLOAT_H
-#define QB_KERNELS_GEMV_FLOAT_H
+#ifndef QB_KERNELS_GEMV_FLOAT_TMPL_H
+#define QB_KERNELS_GEMV_FLOAT_TMPL_H
 
 #include <stdbool.h>
 #include <string.h>

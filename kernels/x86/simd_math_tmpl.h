@@ -5,8 +5,8 @@
  * degree 7 (its remainder is below 6e-9); relative error below 1.2e-7 where the result is normal. Results
  * above FLT_MAX are infinite, below the subnormals 0; NaN stays NaN.
  */
-#ifndef QB_KERNELS_SIMD_MATH_H
-#define QB_KERNELS_SIMD_MATH_H
+#ifndef QB_KERNELS_SIMD_MATH_TMPL_H
+#define QB_KERNELS_SIMD_MATH_TMPL_H
 
 INLINE vf vf_exp(vf x)
 {
