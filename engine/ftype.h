@@ -1,5 +1,6 @@
 /*
- * File types ("Q4_K_M": the mix of formats that a file uses) and the recipe that gives every tensor its format.
+ * File types ("Q4_K_M": the mix of formats that a file uses) and the recipe that gives every tensor its
+ * format.
  */
 #ifndef QB_ENGINE_FTYPE_H
 #define QB_ENGINE_FTYPE_H
@@ -8,14 +9,14 @@
 #include "kernels/layout.h"
 
 struct qb_ftype {
-    const char *name;    /* "Q4_K_M", also the historical "Q4_0_8_8" */
-    int gguf_id;         /* general.file_type */
-    const char *display; /* llama-bench's text: "Q4_K - Medium" */
-    int base_type_id;    /* GGUF type id of the base format */
+    const char *name;         /* "Q4_K_M", also the historical "Q4_0_8_8" */
+    int gguf_id;              /* general.file_type */
+    const char *display;      /* llama-bench's text: "Q4_K - Medium" */
+    int base_type_id;         /* GGUF type id of the base format */
     enum qb_layout_id layout; /* PLAIN; 4X4, 4X8, 8X8 for the historical names */
 };
 
-const struct qb_ftype *qb_ftypes(size_t *n); /* the whole table, ftypes.def */
+const struct qb_ftype *qb_ftypes(size_t *n);               /* the whole table, ftypes.def */
 const struct qb_ftype *qb_ftype_by_name(const char *name); /* any case; NULL when unknown */
 const struct qb_ftype *qb_ftype_by_gguf_id(int id);        /* NULL when unknown */
 
@@ -25,8 +26,8 @@ struct qb_recipe_tensor {
     int type_id; /* filled by qb_recipe_apply: GGUF type id */
 };
 /*
- * Give every tensor its type: the rules of August 2026 of the reference quantizer (base type, per-tensor mix, fallback
- * for rows that no block divides). Tensors that are never quantized (norms, biases, 1-D) become F32.
+ * Give every tensor its type: the rules of August 2026 of the reference quantizer (base type, per-tensor mix,
+ * fallback for rows that no block divides). Tensors that are never quantized (norms, biases, 1-D) become F32.
  * @param imatrix  as if an importance matrix were given (changes a few rules)
  * Errors: QB_ERR_USAGE for a row length that no type takes.
  */

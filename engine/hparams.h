@@ -23,11 +23,12 @@ struct qb_hparams {
     int n_expert, n_expert_used, n_ff_expert, n_ff_shared;
     bool tied_embeddings; /* no output.weight */
     bool qkv_bias;
-    float llama3_rope_factor; /* shapes only: > 0 = write rope_freqs.weight with this factor (low 1, high 4, old 8192) */
-    int ftype; /* general.file_type, -1 = absent */
+    float llama3_rope_factor; /* shapes only: > 0 = write rope_freqs.weight with this factor (low 1, high 4,
+                                 old 8192) */
+    int ftype;                /* general.file_type, -1 = absent */
     bool ftype_guessed;
     bool add_bos;
-    int bos_id; /* -1 = none */
+    int bos_id;            /* -1 = none */
     size_t metadata_bytes; /* shapes: size of a published file less its tensors, 0 = unknown */
 };
 

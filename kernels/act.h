@@ -1,21 +1,20 @@
 /*
  * Quantized activations: the right operand of every matrix product.
  *
- * A batch of n_cols columns (tokens) of n_k values each is cut into tiles of at most tile_cols columns of nearly equal width
- * (qb_act_tile). All arrays are tile-major; for the tile that starts at column c0 with w columns:
- *   q      int8   at q + c0 * n_k:              [n_k / 4][w][4]
- *   scale  f32    at scale + c0 * n_k / B:      [n_k / B][w]        B = 32 or 256
- *   nsum32 int32  at nsum32 + c0 * n_k / 32:    [n_k / 32][w]       minus the sum of q over 32
- *   nsum16 int32  at nsum16 + c0 * n_k / 16:    [n_k / 16][w]       Q8_256 only
- *   npair  int16  at npair + c0 * n_k / 32:     [n_k / 64][w][2]    minus the sums of two neighbouring 32s; Q8_256 only
- *   fsum   f32    at fsum + c0 * n_k / 32:      [n_k / 32][w]       scale * sum of q over 32; Q8_32 only
- *   f32    f32    at f32 + c0 * n_k:            [n_k][w]            QB_ACT_F32
- *   bf16   u16    at bf16 + c0 * n_k:           [n_k / 2][w][2]     QB_ACT_BF16 (n_k even)
- * So one base pointer with small displacements serves the inner loops, and a slice of k is contiguous.
+ * A batch of n_cols columns (tokens) of n_k values each is cut into tiles of at most tile_cols columns of
+ * nearly equal width (qb_act_tile). All arrays are tile-major; for the tile that starts at column c0 with w
+ * columns: q      int8   at q + c0 * n_k:              [n_k / 4][w][4] scale  f32    at scale + c0 * n_k / B:
+ * [n_k / B][w]        B = 32 or 256 nsum32 int32  at nsum32 + c0 * n_k / 32:    [n_k / 32][w]       minus the
+ * sum of q over 32 nsum16 int32  at nsum16 + c0 * n_k / 16:    [n_k / 16][w]       Q8_256 only npair  int16
+ * at npair + c0 * n_k / 32:     [n_k / 64][w][2]    minus the sums of two neighbouring 32s; Q8_256 only fsum
+ * f32    at fsum + c0 * n_k / 32:      [n_k / 32][w]       scale * sum of q over 32; Q8_32 only f32    f32 at
+ * f32 + c0 * n_k:            [n_k][w]            QB_ACT_F32 bf16   u16    at bf16 + c0 * n_k:           [n_k
+ * / 2][w][2]     QB_ACT_BF16 (n_k even) So one base pointer with small displacements serves the inner loops,
+ * and a slice of k is contiguous.
  *
- * q = rint(x / scale) (a true division, ties to even) with scale = max|x| / 127 over the block, so |q| <= 127. A scale below
- * FLT_MIN (a block of zeros or of values too small for an exact division) is 0, and so is its q. x is finite.
- * n_k is a multiple of B for the int8 kinds.
+ * q = rint(x / scale) (a true division, ties to even) with scale = max|x| / 127 over the block, so |q| <=
+ * 127. A scale below FLT_MIN (a block of zeros or of values too small for an exact division) is 0, and so is
+ * its q. x is finite. n_k is a multiple of B for the int8 kinds.
  */
 #ifndef QB_KERNELS_ACT_H
 #define QB_KERNELS_ACT_H
@@ -43,7 +42,8 @@ struct qb_act {
 /* Bytes of storage for a batch, 64-byte aligned parts. */
 size_t qb_act_bytes(enum qb_act_kind kind, int n_cols, int64_t n_k);
 /* Lay the arrays into storage (64-byte aligned, qb_act_bytes long; borrowed). */
-void qb_act_init(struct qb_act *a, enum qb_act_kind kind, int n_cols, int64_t n_k, int tile_cols, void *storage);
+void qb_act_init(struct qb_act *a, enum qb_act_kind kind, int n_cols, int64_t n_k, int tile_cols,
+                 void *storage);
 
 /* First column and width of tile t: the first n_cols % n_tiles tiles are one column wider. */
 static inline int qb_act_tile(const struct qb_act *a, int t, int *width)

@@ -1,6 +1,6 @@
 /*
- * What this CPU can run: composite ISA levels, gated by CPUID and by the state that the operating system saves
- * (XCR0: libcpuid does not look at it).
+ * What this CPU can run: composite ISA levels, gated by CPUID and by the state that the operating system
+ * saves (XCR0: libcpuid does not look at it).
  */
 #ifndef QB_KERNELS_CPU_H
 #define QB_KERNELS_CPU_H

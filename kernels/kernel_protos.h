@@ -1,6 +1,6 @@
 /*
- * Prototypes of every kernel of kernels.def, by expansion of its rows: each kernel file includes this, so a symbol that
- * does not match its signature does not compile.
+ * Prototypes of every kernel of kernels.def, by expansion of its rows: each kernel file includes this, so a
+ * symbol that does not match its signature does not compile.
  */
 #ifndef QB_KERNELS_KERNEL_PROTOS_H
 #define QB_KERNELS_KERNEL_PROTOS_H

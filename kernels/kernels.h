@@ -1,13 +1,13 @@
 /*
  * Kernel signatures, the registry and the kernel set.
  *
- * Every kernel variant in the binary is one row of kernels.def: listed by `qbench kernels list`, checked against the
- * oracle by kernel_check, chosen by qb_kernel_set_select under an ISA limit and then called through an immutable
- * struct qb_kernel_set. There are no globals: two sets can be timed in one process.
+ * Every kernel variant in the binary is one row of kernels.def: listed by `qbench kernels list`, checked
+ * against the oracle by kernel_check, chosen by qb_kernel_set_select under an ISA limit and then called
+ * through an immutable struct qb_kernel_set. There are no globals: two sets can be timed in one process.
  *
- * Contract of all kernels: no allocation, no failure, no state, deterministic; inputs and outputs do not overlap
- * unless said; pointers into activations and panels are 64-byte aligned at their start, weights have any alignment; nothing
- * outside the stated ranges is read or written.
+ * Contract of all kernels: no allocation, no failure, no state, deterministic; inputs and outputs do not
+ * overlap unless said; pointers into activations and panels are 64-byte aligned at their start, weights have
+ * any alignment; nothing outside the stated ranges is read or written.
  */
 #ifndef QB_KERNELS_KERNELS_H
 #define QB_KERNELS_KERNELS_H
@@ -42,7 +42,7 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
  * Rows past the end of the matrix hold copies of its last row (their results are thrown away).
  */
 #define QB_PANEL_ROWS 32
-#define QB_PANEL_K 512 /* most weights of a row in one panel; a multiple of 256 */
+#define QB_PANEL_K    512 /* most weights of a row in one panel; a multiple of 256 */
 struct qb_panel {
     uint8_t *code;
     float *scale, *min_f32, *min_scale;
@@ -51,19 +51,19 @@ struct qb_panel {
     uint16_t *bf16;
     int offset_shift;
 };
-size_t qb_panel_bytes(void);                             /* storage for any format at QB_PANEL_K */
+size_t qb_panel_bytes(void);                           /* storage for any format at QB_PANEL_K */
 void qb_panel_init(struct qb_panel *p, void *storage); /* 64-byte aligned */
 /* Fill the rows from n_rows on with copies of row n_rows - 1: the end of an interleaved integer matrix. */
 void qb_panel_repeat_last_row(struct qb_panel *p, const struct qb_format *f, int n_rows, int64_t n_k);
 
 /* Which tile kernel a panel needs. WIDE: codes over 127 (Q8_0, IQ4): AVX2 must not pair them in 16 bits. */
 enum qb_tile_class {
-    QB_TILE_S32_A32,      /* scale per 32, activations Q8_32:  Q4_0 Q5_0 */
-    QB_TILE_S32_A32_WIDE, /* Q8_0 IQ4_NL */
-    QB_TILE_M32_A32,      /* float minimum:                    Q4_1 Q5_1 */
+    QB_TILE_S32_A32,       /* scale per 32, activations Q8_32:  Q4_0 Q5_0 */
+    QB_TILE_S32_A32_WIDE,  /* Q8_0 IQ4_NL */
+    QB_TILE_M32_A32,       /* float minimum:                    Q4_1 Q5_1 */
     QB_TILE_S32_A256_WIDE, /* scale per 32, activations Q8_256: IQ4_XS */
-    QB_TILE_M32_A256,     /* integer minimum:                  Q4_K Q5_K */
-    QB_TILE_S16_A256,     /* scale per 16:                     Q6_K */
+    QB_TILE_M32_A256,      /* integer minimum:                  Q4_K Q5_K */
+    QB_TILE_S16_A256,      /* scale per 16:                     Q6_K */
     QB_TILE_F32,
     QB_TILE_BF16,
     QB_TILE_CLASS_COUNT
@@ -71,26 +71,29 @@ enum qb_tile_class {
 const char *qb_tile_class_name(enum qb_tile_class c); /* "s32_a32", ... */
 
 /*
- * Decode rows [row0, row0 + n_rows) (1 <= n_rows <= 32, row0 a multiple of 32), k in [k0, k0 + n_k) (multiples of the block
- * size; of 32 for float formats where n_cols allows, the tail may be shorter) into a panel. Exact class: all ISAs write equal bytes.
+ * Decode rows [row0, row0 + n_rows) (1 <= n_rows <= 32, row0 a multiple of 32), k in [k0, k0 + n_k)
+ * (multiples of the block size; of 32 for float formats where n_cols allows, the tail may be shorter) into a
+ * panel. Exact class: all ISAs write equal bytes.
  */
 typedef void qb_decode_panel_fn(const struct qb_matrix *m, int64_t row0, int n_rows, int64_t k0, int64_t n_k,
                                 struct qb_panel *p);
 /*
  * Multiply a panel (32 rows, slice [k0, k0 + n_k)) with tile `tile` of the activations:
  *   out[c * ldo + r] (+)= sum over the slice, c = column in the tile (0..width-1), r = 0..31.
- * `init` (32 floats or NULL = 0) is the start value when !accumulate; with accumulate the sum is added to out. Float class.
+ * `init` (32 floats or NULL = 0) is the start value when !accumulate; with accumulate the sum is added to
+ * out. Float class.
  */
 typedef void qb_tile_fn(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,
                         const float *init, bool accumulate, float *out, size_t ldo);
 /*
- * Fused product for 1..QB_GEMV_MAX_COLS columns (all in one tile) and rows [row0, row0 + n_rows), row0 a multiple of 16:
- *   out[c * ldo + r] (+)= bias[r] + sum over k, r = the row in the matrix.
- * bias may be NULL = 0. Float class.
+ * Fused product for 1..QB_GEMV_MAX_COLS columns (all in one tile) and rows [row0, row0 + n_rows), row0 a
+ * multiple of 16: out[c * ldo + r] (+)= bias[r] + sum over k, r = the row in the matrix. bias may be NULL =
+ * 0. Float class.
  */
 typedef void qb_gemv_fn(const struct qb_matrix *m, int64_t row0, int64_t n_rows, const struct qb_act *a,
                         const float *bias, bool accumulate, float *out, size_t ldo);
-/* Quantize (or copy) columns [c0, c1) of the batch: column c is the n_k floats at x + c * ldx. Exact class. */
+/* Quantize (or copy) columns [c0, c1) of the batch: column c is the n_k floats at x + c * ldx. Exact class.
+ */
 typedef void qb_act_fn(const float *x, size_t ldx, int c0, int c1, struct qb_act *a);
 
 enum qb_op {
@@ -106,7 +109,7 @@ struct qb_kernel {
     int key;  /* see ops.def */
     int key2; /* see ops.def */
     enum qb_isa isa;
-    int max_cols; /* TILE: widest tile it takes; else 0 */
+    int max_cols;     /* TILE: widest tile it takes; else 0 */
     const char *name; /* the symbol without "qb_" */
     void (*fn)(void);
 };
@@ -116,8 +119,8 @@ const char *qb_op_name(enum qb_op op);
 void qb_kernel_key_text(const struct qb_kernel *k, char *out, size_t size);
 
 /*
- * The chosen kernels; immutable once selected, shared by const pointer. After a successful select no entry is NULL
- * but decode_panel and gemv of a (format, layout) that does not exist.
+ * The chosen kernels; immutable once selected, shared by const pointer. After a successful select no entry is
+ * NULL but decode_panel and gemv of a (format, layout) that does not exist.
  */
 struct qb_kernel_set {
     enum qb_isa isa; /* the limit it was selected under, resolved */
@@ -141,7 +144,8 @@ struct qb_kernel_set {
  */
 enum qb_status qb_kernel_set_select(struct qb_kernel_set *set, enum qb_isa limit, struct qb_err *err);
 /* As select, then every product goes through weights decoded to f32 and the f32 tile kernel. */
-enum qb_status qb_kernel_set_select_reference(struct qb_kernel_set *set, enum qb_isa limit, struct qb_err *err);
+enum qb_status qb_kernel_set_select_reference(struct qb_kernel_set *set, enum qb_isa limit,
+                                              struct qb_err *err);
 /* The registry row behind a slot of the set (for reports and `kernels list`), NULL when the slot is empty. */
 const struct qb_kernel *qb_kernel_set_row(const struct qb_kernel_set *set, enum qb_op op, int key, int key2);
 /* The layout that is fastest for a format under this set (what @auto means), given the row count. */

@@ -1,6 +1,6 @@
 /*
- * Layouts: plain and row-interleaved. A layout is a permutation (4x4, 4x8, 8x8 of Q4_0 also flip the top bit of each
- * nibble); no bit of a weight changes and the size stays the same.
+ * Layouts: plain and row-interleaved. A layout is a permutation (4x4, 4x8, 8x8 of Q4_0 also flip the top bit
+ * of each nibble); no bit of a weight changes and the size stays the same.
  */
 #ifndef QB_KERNELS_LAYOUT_H
 #define QB_KERNELS_LAYOUT_H
@@ -43,18 +43,18 @@ void qb_layout_unpack(enum qb_layout_id layout, const struct qb_format *f, int64
                       uint8_t *dst, size_t stride);
 
 /*
- * One block of one row out of a packed matrix, as it lies in the plain layout. `block` counts blocks of the format along
- * the row (single weights for float formats).
+ * One block of one row out of a packed matrix, as it lies in the plain layout. `block` counts blocks of the
+ * format along the row (single weights for float formats).
  * @param group  the row group that holds the row, `row` its place there (0 .. layout->rows - 1)
  */
-void qb_layout_get_block(enum qb_layout_id layout, const struct qb_format *f, int64_t n_cols, const uint8_t *group,
-                         int row, int64_t block, uint8_t *out);
+void qb_layout_get_block(enum qb_layout_id layout, const struct qb_format *f, int64_t n_cols,
+                         const uint8_t *group, int row, int64_t block, uint8_t *out);
 
 /*
- * The fields of a block in r16 order: field i is `bytes` long and interleaved in chunks of `chunk` bytes; fields lie
- * one after the other, 16 * bytes each. So the 16 rows of byte range [o, o + chunk) of field i start at
- * 16 * (field offset) + (o / chunk) * 16 * chunk. BF16 is the exception: its unit is a pair of weights, so that a chunk is
- * [16 rows][2 weights] (n_cols is even).
+ * The fields of a block in r16 order: field i is `bytes` long and interleaved in chunks of `chunk` bytes;
+ * fields lie one after the other, 16 * bytes each. So the 16 rows of byte range [o, o + chunk) of field i
+ * start at 16 * (field offset) + (o / chunk) * 16 * chunk. BF16 is the exception: its unit is a pair of
+ * weights, so that a chunk is [16 rows][2 weights] (n_cols is even).
  */
 struct qb_r16_field {
     int bytes, chunk;

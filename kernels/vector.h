@@ -28,8 +28,9 @@ enum qb_kv_type { QB_KV_F32, QB_KV_F16, QB_KV_Q8_0, QB_KV_TYPE_COUNT };
  *   V is kept by position:
  *     F32, F16   [n_head_kv][P][dim_v]
  *     Q8_0       int8 [n_head_kv][P][dim_v], f16 scales v_scale [n_head_kv][P][dim_v / 32]
- * Q8_0 quantizes 32 consecutive dimensions of one position (dims are multiples of 32): scale = f16(max|x| / 127), at most
- * 65504; q = rint(x / scale), a division in f32, ties to even, clamped to +-127; 0 where the scale is 0. x is finite.
+ * Q8_0 quantizes 32 consecutive dimensions of one position (dims are multiples of 32): scale = f16(max|x| /
+ * 127), at most 65504; q = rint(x / scale), a division in f32, ties to even, clamped to +-127; 0 where the
+ * scale is 0. x is finite.
  */
 #define QB_KV_BLOCK 16
 struct qb_kv {
@@ -44,34 +45,35 @@ typedef void qb_kv_store_fn(struct qb_kv *kv, int64_t pos, const float *x);
 
 /* Most columns (queries * heads of a group) in one attention call, and keys taken at a time. */
 #define QB_ATTN_MAX_COLS 64
-#define QB_ATTN_KEYS 64
+#define QB_ATTN_KEYS     64
 
 struct qb_attn {
     const struct qb_kv *kv;
-    int group;      /* query heads per KV head */
-    float scale;    /* of q . k */
-    float softcap;  /* c * tanh(s / c); 0 = none */
-    int64_t window; /* a key p is visible to a query at position P iff p <= P and P - p < window; 0 = no window */
+    int group;     /* query heads per KV head */
+    float scale;   /* of q . k */
+    float softcap; /* c * tanh(s / c); 0 = none */
+    int64_t
+        window; /* a key p is visible to a query at position P iff p <= P and P - p < window; 0 = no window */
 };
 /*
- * Attention of n_q consecutive tokens (positions pos0 .. pos0 + n_q - 1) for the `group` query heads of KV head `head`,
- * over keys [p0, p1) and the causal (and window) mask. n_q * group <= QB_ATTN_MAX_COLS.
- *   q + i * ldq     the group * dim_k query values of token i (rotated)
- *   out + i * ldo   the group * dim_v results
- * ml == NULL: out is the finished, normalised attention (every query sees at least one key).
- * ml != NULL: one part of a split over keys: out is the sum of exp(s - m) v, and ml[2 * (i * group + h)] = m (-INFINITY
- *   when no key is visible; then out is 0), [.. + 1] = the sum of exp(s - m): qb_attn_combine joins the parts.
- * scratch: QB_ATTN_SCRATCH_BYTES(dim_k, dim_v), 64-byte aligned. Online softmax (Milakov and Gimelshein, 2018;
- * Dao et al., 2022). Float class.
+ * Attention of n_q consecutive tokens (positions pos0 .. pos0 + n_q - 1) for the `group` query heads of KV
+ * head `head`, over keys [p0, p1) and the causal (and window) mask. n_q * group <= QB_ATTN_MAX_COLS. q + i *
+ * ldq     the group * dim_k query values of token i (rotated) out + i * ldo   the group * dim_v results ml ==
+ * NULL: out is the finished, normalised attention (every query sees at least one key). ml != NULL: one part
+ * of a split over keys: out is the sum of exp(s - m) v, and ml[2 * (i * group + h)] = m (-INFINITY when no
+ * key is visible; then out is 0), [.. + 1] = the sum of exp(s - m): qb_attn_combine joins the parts. scratch:
+ * QB_ATTN_SCRATCH_BYTES(dim_k, dim_v), 64-byte aligned. Online softmax (Milakov and Gimelshein, 2018; Dao et
+ * al., 2022). Float class.
  */
-typedef void qb_attention_fn(const struct qb_attn *a, int head, const float *q, size_t ldq, int n_q, int64_t pos0,
-                             int64_t p0, int64_t p1, float *out, size_t ldo, float *ml, void *scratch);
+typedef void qb_attention_fn(const struct qb_attn *a, int head, const float *q, size_t ldq, int n_q,
+                             int64_t pos0, int64_t p0, int64_t p1, float *out, size_t ldo, float *ml,
+                             void *scratch);
 #define QB_ATTN_SCRATCH_BYTES(dim_k, dim_v)                                                                  \
     (4u * ((QB_ATTN_MAX_COLS + QB_ATTN_KEYS) * ((size_t)(dim_k) + (size_t)(dim_v) + 32u) +                   \
            2u * QB_ATTN_MAX_COLS * QB_ATTN_KEYS))
 /*
- * Join n_parts partial results for n_cols columns of dim values: part p lies at parts + p * part_stride ([n_cols][dim]) and
- * ml + p * n_cols * 2. Column c goes to out + (c / group) * ldo + (c % group) * dim.
+ * Join n_parts partial results for n_cols columns of dim values: part p lies at parts + p * part_stride
+ * ([n_cols][dim]) and ml + p * n_cols * 2. Column c goes to out + (c / group) * ldo + (c % group) * dim.
  */
 void qb_attn_combine(int n_parts, int n_cols, int group, int dim, const float *parts, size_t part_stride,
                      const float *ml, float *out, size_t ldo);
