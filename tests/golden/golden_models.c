@@ -199,7 +199,7 @@ static struct ids read_ids(const json_t *o, const char *key)
 struct subject {
     struct golden *g;
     const char *name;
-    char path[GOLDEN_PATH];
+    char path[GOLDEN_PATH + 256];
     struct ids prompt, greedy;
     int64_t n_vocab;
     const json_t *index;
@@ -248,7 +248,7 @@ static void check_ways(const struct subject *s, const float *want, const struct 
     for (int isa = 0; isa <= (int)qb_cpu_isa(); isa++)
         for (int i = 0; i < 4; i++) {
             enum qb_layout_id layout = i % 2 ? QB_LAYOUT_R16 : QB_LAYOUT_PLAIN;
-            check_way(s, &(struct way){(enum qb_isa)isa, i / 2, layout, QB_KV_F32, 2, 512, 512}, want, l,
+            check_way(s, &(struct way){(enum qb_isa)isa, i / 2, layout, QB_KV_F32, 1, 512, 512}, want, l,
                       against, &f);
         }
     const int ubatch[] = {1, 7, 512}, step[] = {512, 1, 5};
@@ -277,7 +277,7 @@ static void check_cache_types(const struct subject *s, const json_t *m, const fl
             for (int step = 1; step <= 512; step += 511) {
                 struct limits more = {l->nmse + types[i].nmse, INFINITY, 0, 0};
                 check_way(
-                    s, &(struct way){(enum qb_isa)isa, false, QB_LAYOUT_PLAIN, types[i].type, 2, 512, step},
+                    s, &(struct way){(enum qb_isa)isa, false, QB_LAYOUT_PLAIN, types[i].type, 1, 512, step},
                     want, &more, "f64", &f);
             }
 }
@@ -370,7 +370,7 @@ static void check_quantized_ways(const struct subject *s, const json_t *q, const
     struct figures f;
     for (int isa = 0; isa <= (int)qb_cpu_isa(); isa++)
         for (int layout = 0; layout < QB_LAYOUT_COUNT; layout++) {
-            struct way w = {(enum qb_isa)isa, true, (enum qb_layout_id)layout, QB_KV_F32, 2, 512, 512};
+            struct way w = {(enum qb_isa)isa, true, (enum qb_layout_id)layout, QB_KV_F32, 1, 512, 512};
             check_way(s, &w, want, &f32, "decoded weights", &f);
             w.reference = false;
             for (w.step = 1; w.step <= 512; w.step = w.step == 1 ? 3 : w.step == 3 ? 512 : 513)
