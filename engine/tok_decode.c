@@ -128,8 +128,10 @@ void qb_token_stream_push(struct qb_token_stream *s, int32_t id, struct qb_buf *
     qb_tokenizer_piece(s->t, id, s->special, out);
     if (out->failed || out->len == from)
         return;
-    if (out->len > begin && qb_tokenizer_type(s->t, id) != QB_TOKEN_CONTROL) {
-        if (s->drop_space && out->data[begin] == ' ') {
+    enum qb_token_type type = qb_tokenizer_type(s->t, id);
+    if (out->len > begin && type != QB_TOKEN_CONTROL) {
+        /* a user-defined token was cut out of the text before a space was put in front */
+        if (s->drop_space && type == QB_TOKEN_NORMAL && out->data[begin] == ' ') {
             memmove(out->data + begin, out->data + begin + 1, out->len - begin);
             out->len--;
         }

@@ -178,3 +178,16 @@ int64_t golden_int(const json_t *o, const char *key)
 {
     return json_integer_value(json_object_get(o, key));
 }
+
+bool golden_real_model(const char *file, char *path, size_t size)
+{
+    const char *dirs[] = {getenv("QBENCH_REAL_MODELS"), QB_SOURCE_DIR "/datasets/models"};
+    for (size_t i = 0; i < 2; i++) {
+        if (!dirs[i])
+            continue;
+        snprintf(path, size, "%s/%s", dirs[i], file);
+        if (access(path, R_OK) == 0)
+            return true;
+    }
+    return false;
+}

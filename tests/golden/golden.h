@@ -41,6 +41,9 @@ void *golden_read(const struct golden *g, const char *name, size_t *n);
  * dir/name.xz in a temporary folder, which golden_forget removes. False when absent. */
 bool golden_path(const struct golden *g, const char *name, char *path, size_t size);
 void golden_forget(const struct golden *g, const char *name, const char *path);
+/* A model of the part real/, in the folder QBENCH_REAL_MODELS or among those of this source tree. False when
+ * absent. */
+bool golden_real_model(const char *file, char *path, size_t size);
 
 /* index.json of the part, or of a folder below it ("repack/index.json"). NULL and a failed case when broken.
  */

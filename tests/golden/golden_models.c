@@ -503,19 +503,6 @@ static int models_part(int argc, char **argv)
 
 /* ---- the part real/ ---- */
 
-static bool find_real(const json_t *m, char *path, size_t size)
-{
-    const char *dirs[] = {getenv("QBENCH_REAL_MODELS"), QB_SOURCE_DIR "/datasets/models"};
-    for (int i = 0; i < 2; i++) {
-        if (!dirs[i])
-            continue;
-        snprintf(path, size, "%s/%s", dirs[i], golden_string(m, "file"));
-        if (access(path, R_OK) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* Logits at some positions of the prompt: on the reference path, and on the kernels. */
 static void check_real_logits(const struct subject *s, const json_t *m, const json_t *at, bool quantized)
 {
@@ -588,7 +575,7 @@ static void check_real(struct golden *g, const json_t *m)
     struct qb_gguf *gguf = NULL;
     struct qb_gguf_str arch = {0};
     char name[64];
-    if (!find_real(m, s.path, sizeof s.path)) {
+    if (!golden_real_model(golden_string(m, "file"), s.path, sizeof s.path)) {
         golden_skip(g, "%s: no '%s' (QBENCH_REAL_MODELS names the folder of real models)", s.name,
                     golden_string(m, "file"));
         return;

@@ -159,15 +159,90 @@ static void check_vocab(struct golden *g, const json_t *entry)
     qb_tokenizer_free(t);
 }
 
-int main(int argc, char **argv)
+/* ---- the part real/ ---- */
+
+static void check_generated(struct golden *g, const struct qb_tokenizer *t, const char *name, const json_t *c)
+{
+    const json_t *ids = json_object_get(c, "greedy_file");
+    struct qb_token_stream s;
+    struct qb_buf text;
+    qb_buf_init(&text, 0);
+    qb_token_stream_init(&s, t, false, false);
+    for (size_t i = 0; i < json_array_size(ids); i++)
+        qb_token_stream_push(&s, (int32_t)json_integer_value(json_array_get(ids, i)), &text);
+    qb_token_stream_end(&s, &text);
+    if (strcmp(text.data, golden_string(c, "greedy_text_file")) != 0)
+        golden_fail(g, "%s: generated text '%s'", name, text.data);
+    else
+        golden_pass(g);
+    qb_buf_release(&text);
+}
+
+static void check_prompt(struct golden *g, const struct qb_tokenizer *t, const char *name, const json_t *c)
+{
+    const char *prompt = golden_string(c, "prompt");
+    struct qb_token_list l = {0};
+    struct qb_err err = {0};
+    struct qb_buf said;
+    qb_buf_init(&said, 0);
+    enum qb_status st = qb_tokenizer_encode(t, prompt, strlen(prompt), QB_ENCODE_ADD_SPECIAL, &l, &err);
+    describe(&l, &said);
+    if (st || !equal_ids(&l, json_object_get(c, "tokens")))
+        golden_fail(g, "%s: prompt:%s %s", name, said.data, err.message);
+    else
+        golden_pass(g);
+    qb_buf_release(&said);
+    qb_token_list_release(&l);
+}
+
+static void check_real(struct golden *g, const json_t *model)
+{
+    char path[GOLDEN_PATH];
+    const char *name = golden_string(model, "name");
+    struct qb_err err = {0};
+    struct qb_gguf *file = NULL;
+    struct qb_tokenizer *t = NULL;
+    if (!golden_real_model(golden_string(model, "file"), path, sizeof path)) {
+        golden_skip(g, "%s: no '%s' (QBENCH_REAL_MODELS names the folder of real models)", name,
+                    golden_string(model, "file"));
+        return;
+    }
+    enum qb_status st = qb_gguf_open(&file, path, &err);
+    if (!st)
+        st = qb_tokenizer_create(&t, file, &err);
+    qb_gguf_close(file);
+    json_t *c = golden_index(g, golden_string(model, "case"));
+    if (st) {
+        golden_fail(g, "%s", err.message);
+    } else if (c) {
+        check_prompt(g, t, name, c);
+        check_generated(g, t, name, c);
+    }
+    json_decref(c);
+    qb_tokenizer_free(t);
+}
+
+/* Every entry of a list in the part's index. A folder of another part has no such list. */
+static int run_part(const char *part, const char *list, void (*check)(struct golden *, const json_t *),
+                    int argc, char **argv)
 {
     struct golden g;
     size_t i;
     json_t *entry;
-    if (!golden_open(&g, "tokenizers", argc, argv))
+    if (!golden_open(&g, part, argc, argv))
         return GOLDEN_SKIPPED;
     json_t *index = golden_index(&g, "index.json");
-    json_array_foreach(json_object_get(index, "vocabs"), i, entry) check_vocab(&g, entry);
+    bool other = index && !json_object_get(index, list);
+    json_array_foreach(json_object_get(index, list), i, entry) check(&g, entry);
     json_decref(index);
-    return golden_close(&g);
+    return other ? GOLDEN_SKIPPED : golden_close(&g);
+}
+
+int main(int argc, char **argv)
+{
+    int vocabs = run_part("tokenizers", "vocabs", check_vocab, argc, argv);
+    int real = run_part("real", "models", check_real, argc, argv);
+    if (vocabs == GOLDEN_SKIPPED)
+        return real;
+    return real == GOLDEN_SKIPPED ? vocabs : vocabs | real;
 }

@@ -68,16 +68,8 @@ static void assert_comes_back(const struct qb_tokenizer *t, const char *text, si
  * texts, then special tokens. Types and merges are those of the real files.
  */
 enum { BPE_FIRST = 256 };
-static const char *const bpe_texts[] = {"ab",
-                                        "abc",
-                                        "bc",
-                                        "\xc4\xa0"
-                                        "a",
-                                        "cd",
-                                        "<|x|>",
-                                        "<|x|>y",
-                                        "<u>",
-                                        "<|im_end|>"};
+static const char *const bpe_texts[] = {"ab",    "abc",    "bc",  "\304\240a", "cd",
+                                        "<|x|>", "<|x|>y", "<u>", "<|im_end|>"};
 static const char *const bpe_merges[] = {"b c", "a b", "ab c", "\xc4\xa0 a", "c d"};
 
 static size_t spell_byte(int i, char out[3])
@@ -315,6 +307,7 @@ static void spm_space_prefix(void **state)
     assert_string_equal(ids(t, "a<u>a", 0), "10 12 10");
     assert_comes_back(t, "ab a", 4);
     assert_comes_back(t, " a", 2);
+    assert_comes_back(t, "  ", 2);
     qb_tokenizer_free(t);
 }
 
