@@ -13,8 +13,10 @@
 #include "kernels/simd.h"
 #include <stdint.h>
 
-#define QB_LANES        16
-#define QB_FOR_LANES(c) for (int c = 0; c < QB_LANES; c++)
+#define QB_LANES 16
+/* A loop over lanes: one vector operation a statement (-fopenmp-simd; without it compilers unroll it
+ * instead). */
+#define QB_FOR_LANES(c) _Pragma("omp simd") for (int c = 0; c < QB_LANES; c++)
 
 /* n values with their weights. */
 struct qb_encode_group {
@@ -41,14 +43,21 @@ QB_INLINE float qb_nearest(float v, float lo, float hi)
     return qb_clamp(qb_rint_small(v), lo, hi);
 }
 
-/* The lane of the largest value. */
+/* The lane of the largest value, the first of equals. */
 QB_INLINE int qb_best_lane(const float *v)
 {
-    int best = 0;
-    for (int c = 1; c < QB_LANES; c++)
-        if (v[c] > v[best])
-            best = c;
-    return best;
+    float t[QB_LANES / 2], max;
+    for (int i = 0; i < 8; i++)
+        t[i] = v[i] > v[i + 8] ? v[i] : v[i + 8];
+    for (int i = 0; i < 4; i++)
+        t[i] = t[i] > t[i + 4] ? t[i] : t[i + 4];
+    max = t[0] > t[2] ? t[0] : t[2];
+    max = t[1] > max ? t[1] : max;
+    max = t[3] > max ? t[3] : max;
+    for (int c = 0; c < QB_LANES; c++)
+        if (v[c] == max)
+            return c;
+    return 0;
 }
 
 /* Pairwise, the same order everywhere. */
@@ -215,25 +224,32 @@ QB_INLINE void qb_asym_errors(struct qb_encode_group g, float hi, const float *s
     QB_FOR_LANES(c) score[c] = -error[c];
 }
 
-/* Unequal levels: the value of code k is first + step[0] + .. + step[k - 1], taken from v >= edge[k - 1] on.
+/* 16 unequal levels: the value of code k is first + step[0] + .. + step[k - 1], taken from v >= edge[k - 1]
+ * on.
  */
 struct qb_levels {
-    int n; /* of levels */
     float first, edge[15], step[15];
 };
 
-/* values[c] = the level nearest to v[c]. */
-QB_INLINE void qb_nearest_levels(const struct qb_levels *l, const float *v, float *values)
+/* Steps k to k + 4 that v has taken. */
+QB_INLINE float qb_level_steps(const struct qb_levels *l, int k, float v)
 {
-    QB_FOR_LANES(c) values[c] = l->first;
-    for (int k = 0; k < l->n - 1; k++)
-        QB_FOR_LANES(c) values[c] += v[c] >= l->edge[k] ? l->step[k] : 0.0f;
+    float a = v >= l->edge[k] ? l->step[k] : 0.0f, b = v >= l->edge[k + 1] ? l->step[k + 1] : 0.0f;
+    float c = v >= l->edge[k + 2] ? l->step[k + 2] : 0.0f, d = v >= l->edge[k + 3] ? l->step[k + 3] : 0.0f;
+    float e = v >= l->edge[k + 4] ? l->step[k + 4] : 0.0f;
+    return (a + b) + (c + d) + e;
+}
+
+/* The level nearest to v: exact, steps are integers. */
+QB_INLINE float qb_level_value(const struct qb_levels *l, float v)
+{
+    return l->first + qb_level_steps(l, 0, v) + qb_level_steps(l, 5, v) + qb_level_steps(l, 10, v);
 }
 
 QB_INLINE int qb_nearest_level(const struct qb_levels *l, float v)
 {
     int code = 0;
-    for (int k = 0; k < l->n - 1; k++)
+    for (int k = 0; k < 15; k++)
         code += v >= l->edge[k];
     return code;
 }
@@ -243,13 +259,12 @@ QB_INLINE void qb_level_pass(struct qb_encode_group g, const struct qb_levels *l
 {
     float xq[QB_LANES] = {0}, qq[QB_LANES] = {0};
     for (int i = 0; i < g.n; i++) {
-        float x = g.x[i], w = g.w[i], wx = w * x, v[QB_LANES], q[QB_LANES];
-        QB_FOR_LANES(c) v[c] = inv[c] * x;
-        qb_nearest_levels(l, v, q);
+        float x = g.x[i], w = g.w[i], wx = w * x;
         QB_FOR_LANES(c)
         {
-            xq[c] += wx * q[c];
-            qq[c] += w * q[c] * q[c];
+            float q = qb_level_value(l, inv[c] * x);
+            xq[c] += wx * q;
+            qq[c] += w * q * q;
         }
     }
     QB_FOR_LANES(c)
@@ -286,12 +301,10 @@ QB_INLINE void qb_level_errors(struct qb_encode_group g, const struct qb_levels 
     float inv[QB_LANES], error[QB_LANES] = {0};
     QB_FOR_LANES(c) inv[c] = 1.0f / (scale[c] != 0.0f ? scale[c] : 1e30f);
     for (int i = 0; i < g.n; i++) {
-        float x = g.x[i], w = g.w[i], v[QB_LANES], q[QB_LANES];
-        QB_FOR_LANES(c) v[c] = inv[c] * x;
-        qb_nearest_levels(l, v, q);
+        float x = g.x[i], w = g.w[i];
         QB_FOR_LANES(c)
         {
-            float e = x - scale[c] * q[c];
+            float e = x - scale[c] * qb_level_value(l, inv[c] * x);
             error[c] += w * e * e;
         }
     }
