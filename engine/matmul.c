@@ -20,6 +20,7 @@
 #define MAX_CHUNK     512 /* columns whose slice fits in L2 */
 #define PAIR_PANELS   (GROUP_PANELS / 2)
 #define SINGLES       4   /* single-panel items per worker at the end */
+#define WRITE_AHEAD   12  /* columns */
 #define GATE_UP_CHUNK 512 /* rows of gate and up at a time in the fused form */
 
 static int chunk_cols(int max_cols)
@@ -138,6 +139,10 @@ static void write_panel(const struct qb_product *p, int64_t row0, int n, const s
     for (int c = 0; c < ch->n; c++) {
         float *out = p->out + (size_t)(ch->c0 + c) * p->ldo + row0;
         const float *r = results + (size_t)c * QB_PANEL_ROWS;
+        if (c + WRITE_AHEAD < ch->n) { /* the rows of a column are far from those of the next */
+            __builtin_prefetch(out + (size_t)WRITE_AHEAD * p->ldo, 1);
+            __builtin_prefetch(out + (size_t)WRITE_AHEAD * p->ldo + n - 1, 1);
+        }
         if (p->accumulate)
             for (int i = 0; i < n; i++)
                 out[i] += r[i];
