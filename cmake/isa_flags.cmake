@@ -7,7 +7,7 @@ set(QB_FLAGS_avx512bf16 ${QB_FLAGS_avx512vnni} -mavx512bf16)
 # Fuzzing is about parsers; clang needs a minute a file to instrument intrinsics.
 if(QBENCH_FUZZ)
   foreach(isa avx2 avx512vnni avx512bf16)
-    list(APPEND QB_FLAGS_${isa} -fno-sanitize=all)
+    list(APPEND QB_FLAGS_${isa} -fno-sanitize=all -O2 -Wno-pass-failed)
   endforeach()
 endif()
 
