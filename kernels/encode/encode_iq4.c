@@ -19,10 +19,10 @@ static const struct qb_levels levels = {
 static const float starts[QB_LANES] = {-104.0f, -109.0f, -113.0f, -117.0f, -121.0f, -125.0f, -129.0f, -134.0f,
                                        -140.0f, -148.0f, 94.0f,   100.0f,  106.0f,  112.0f,  118.0f,  126.0f};
 
-static float search_scale(struct qb_encode_group g)
+static float search_scale(struct qb_encode_group g, int passes)
 {
-    float m = qb_encode_signed_max(g.x, g.n);
-    return __builtin_fabsf(m) > 1e-12f ? qb_level_search(g, &levels, starts, m, 2) : 0.0f;
+    float m = qb_signed_max(g.x, g.n);
+    return __builtin_fabsf(m) > 1e-12f ? qb_level_search(g, &levels, starts, m, passes) : 0.0f;
 }
 
 static void take_codes(const float *x, float scale, uint8_t *codes)
@@ -43,7 +43,7 @@ void QB_ENCODE_FN(IQ4_NL)(const float *x, const float *importance, int64_t n, vo
         qb_encode_load(&b, x + i, importance ? importance + i : NULL, 32);
         if (b.unit == 0.0f)
             continue;
-        take_codes(b.x, qb_encode_f16(search_scale((struct qb_encode_group){b.x, b.w, 32}), b.unit, &d),
+        take_codes(b.x, qb_encode_f16(search_scale((struct qb_encode_group){b.x, b.w, 32}, 2), b.unit, &d),
                    codes);
         o->d = d;
         qb_encode_nibbles32(codes, o->qs);
@@ -55,24 +55,19 @@ struct xs_choice {
     uint8_t codes[256];
     int sc[8];
     uint16_t d;
-    float error;
 };
 
-static void choose_xs(const struct qb_encode_block *b, const float *want, float d, struct xs_choice *c)
+/* Integer scale of sub-block k: of 16 around the wanted one that of least error. */
+static void choose_xs(const struct qb_encode_block *b, int k, float want, float d, struct xs_choice *c)
 {
-    float d16 = qb_encode_f16(d, b->unit, &c->d), inv_d = qb_encode_invert(d16);
-    c->error = 0.0f;
-    for (int k = 0; k < 8; k++) {
-        struct qb_encode_group g = {b->x + 32 * k, b->w + 32 * k, 32};
-        float scale[QB_LANES], score[QB_LANES];
-        float first = qb_clamp(qb_rint_small(want[k] * inv_d) - 8.0f, -32.0f, 16.0f);
-        QB_FOR_LANES(l) scale[l] = d16 * (first + (float)l);
-        qb_level_errors(g, &levels, scale, score);
-        int best = qb_best_lane(score);
-        c->error -= score[best];
-        c->sc[k] = (int)first + best;
-        take_codes(g.x, scale[best], c->codes + 32 * k);
-    }
+    struct qb_encode_group g = {b->x + 32 * k, b->w + 32 * k, 32};
+    float scale[QB_LANES], score[QB_LANES];
+    float first = qb_clamp(qb_rint_small(want * qb_encode_invert(d)) - 8.0f, -32.0f, 16.0f);
+    QB_FOR_LANES(l) scale[l] = d * (first + (float)l);
+    qb_level_errors(g, &levels, scale, score);
+    int best = qb_best_lane(score);
+    c->sc[k] = (int)first + best;
+    take_codes(g.x, scale[best], c->codes + 32 * k);
 }
 
 /* The least-squares factor for fixed codes. */
@@ -92,6 +87,16 @@ static float refit_xs(const struct qb_encode_block *b, const struct xs_choice *c
     return sum > 0.0f ? qb_sum_lanes(xa) / sum : 0.0f;
 }
 
+static void finish_xs(const struct qb_encode_block *b, struct xs_choice *c)
+{
+    float d = refit_xs(b, c);
+    if (d == 0.0f)
+        return;
+    d = qb_encode_f16(d, b->unit, &c->d);
+    for (int k = 0; k < 8; k++)
+        take_codes(b->x + 32 * k, d * (float)c->sc[k], c->codes + 32 * k);
+}
+
 static void pack_xs(const struct xs_choice *c, struct qb_block_IQ4_XS *o)
 {
     unsigned high = 0;
@@ -108,24 +113,21 @@ static void pack_xs(const struct xs_choice *c, struct qb_block_IQ4_XS *o)
 static void encode_xs(const float *x, const float *importance, struct qb_block_IQ4_XS *o)
 {
     struct qb_encode_block b;
-    struct xs_choice best, next;
-    float want[8], max = 0.0f;
+    struct xs_choice c;
+    float want[8], largest = 0.0f;
     memset(o, 0, sizeof *o);
     qb_encode_load(&b, x, importance, 256);
     if (b.unit == 0.0f)
         return;
     for (int k = 0; k < 8; k++) {
-        want[k] = search_scale((struct qb_encode_group){b.x + 32 * k, b.w + 32 * k, 32});
-        max = __builtin_fabsf(want[k]) > __builtin_fabsf(max) ? want[k] : max;
+        want[k] = search_scale((struct qb_encode_group){b.x + 32 * k, b.w + 32 * k, 32}, 1);
+        largest = __builtin_fabsf(want[k]) > __builtin_fabsf(largest) ? want[k] : largest;
     }
-    choose_xs(&b, want, max / -32.0f, &best);
-    float d = refit_xs(&b, &best);
-    if (d != 0.0f) {
-        choose_xs(&b, want, d, &next);
-        if (next.error < best.error)
-            best = next;
-    }
-    pack_xs(&best, o);
+    float d = qb_encode_f16(largest / -32.0f, b.unit, &c.d);
+    for (int k = 0; k < 8; k++)
+        choose_xs(&b, k, want[k], d, &c);
+    finish_xs(&b, &c);
+    pack_xs(&c, o);
 }
 
 void QB_ENCODE_FN(IQ4_XS)(const float *x, const float *importance, int64_t n, void *out)

@@ -8,15 +8,13 @@
 #include "kernels/encode/encode_search.h"
 #include <string.h>
 
-#define SUBS   8 /* of 32 */
-#define ROUNDS 2 /* of integer scales and factors */
+#define SUBS 8 /* of 32 */
 
 /* Everything that is chosen for a block of Q4_K or Q5_K. */
 struct asym_choice {
     uint8_t q[256], sc[SUBS], mn[SUBS];
     uint16_t d, dmin;          /* f16 */
     float d_value, dmin_value; /* what the f16 say, in units of the block */
-    float error;
 };
 
 static const float shrink4[QB_LANES][2] = {{-.02f, -.02f}, {-.02f, 0.01f}, {-.02f, 0.05f}, {-.02f, 0.09f},
@@ -34,7 +32,7 @@ static float lowest_of_four(float v, float most)
     return qb_clamp(qb_rint_small(v - 1.5f), 0.0f, most - 3.0f);
 }
 
-/* Integer scale and minimum of sub-block k among 4 x 4, and the codes under them. */
+/* Integer scale and minimum of sub-block k: of 4 x 4 around the wanted ones those of least error. */
 static void choose_sub(const struct qb_encode_block *b, int k, float hi, struct qb_asym want,
                        struct asym_choice *c)
 {
@@ -49,22 +47,16 @@ static void choose_sub(const struct qb_encode_block *b, int k, float hi, struct 
     }
     qb_asym_errors(g, hi, scale, offset, score);
     int best = qb_best_lane(score);
-    c->error -= score[best];
     c->sc[k] = (uint8_t)((int)sc + best % 4);
     c->mn[k] = (uint8_t)((int)mn + best / 4);
-    float inv = qb_encode_invert(scale[best]);
-    for (int j = 0; j < 32; j++)
-        c->q[32 * k + j] = (uint8_t)(int)qb_nearest((g.x[j] - offset[best]) * inv, 0.0f, hi);
 }
 
-static void choose_all(const struct qb_encode_block *b, float hi, const struct qb_asym *want, float d,
-                       float dmin, struct asym_choice *c)
+/* The nearest codes of sub-block k under the scales that it has. */
+static void take_codes(const struct qb_encode_block *b, int k, float hi, struct asym_choice *c)
 {
-    c->d_value = qb_encode_f16(d, b->unit, &c->d);
-    c->dmin_value = qb_encode_f16(dmin, b->unit, &c->dmin);
-    c->error = 0.0f;
-    for (int k = 0; k < SUBS; k++)
-        choose_sub(b, k, hi, want[k], c);
+    float inv = qb_encode_invert(c->d_value * (float)c->sc[k]), offset = -c->dmin_value * (float)c->mn[k];
+    for (int j = 32 * k; j < 32 * k + 32; j++)
+        c->q[j] = (uint8_t)(int)qb_nearest((b->x[j] - offset) * inv, 0.0f, hi);
 }
 
 /* Sums over a sub-block for the factors: x ~ d A - dmin B with A = sc q, B = mn. */
@@ -115,30 +107,41 @@ static bool refit_factors(const struct qb_encode_block *b, const struct asym_cho
     return *d > 0.0f && *dmin >= 0.0f;
 }
 
+/* The factors that are best for the codes, and the nearest codes under these. */
+static void finish_asym(const struct qb_encode_block *b, float hi, struct asym_choice *c)
+{
+    float d, dmin;
+    if (!refit_factors(b, c, &d, &dmin))
+        return;
+    c->d_value = qb_encode_f16(d, b->unit, &c->d);
+    c->dmin_value = qb_encode_f16(dmin, b->unit, &c->dmin);
+    for (int k = 0; k < SUBS; k++)
+        take_codes(b, k, hi, c);
+}
+
 /* False: all zero. */
 static bool choose_asym(const float *x, const float *importance, float hi, const float shrink[QB_LANES][2],
-                        struct asym_choice *best)
+                        struct asym_choice *c)
 {
     struct qb_encode_block b;
     struct qb_asym want[SUBS];
-    struct asym_choice next;
     float max_scale = 0.0f, max_min = 0.0f;
     qb_encode_load(&b, x, importance, 256);
     if (b.unit == 0.0f)
         return false;
     for (int k = 0; k < SUBS; k++) {
         want[k] =
-            qb_asym_search((struct qb_encode_group){b.x + 32 * k, b.w + 32 * k, 32}, hi, 0.0f, shrink, 3);
+            qb_asym_search((struct qb_encode_group){b.x + 32 * k, b.w + 32 * k, 32}, hi, 0.0f, shrink, 2);
         max_scale = want[k].scale > max_scale ? want[k].scale : max_scale;
         max_min = -want[k].offset > max_min ? -want[k].offset : max_min;
     }
-    float d = max_scale / 63.0f, dmin = max_min / 63.0f;
-    choose_all(&b, hi, want, d, dmin, best);
-    for (int r = 1; r < ROUNDS && refit_factors(&b, best, &d, &dmin); r++) {
-        choose_all(&b, hi, want, d, dmin, &next);
-        if (next.error < best->error)
-            *best = next;
+    c->d_value = qb_encode_f16(max_scale / 63.0f, b.unit, &c->d);
+    c->dmin_value = qb_encode_f16(max_min / 63.0f, b.unit, &c->dmin);
+    for (int k = 0; k < SUBS; k++) {
+        choose_sub(&b, k, hi, want[k], c);
+        take_codes(&b, k, hi, c);
     }
+    finish_asym(&b, hi, c);
     return true;
 }
 
@@ -196,46 +199,28 @@ void QB_ENCODE_FN(Q5_K)(const float *x, const float *importance, int64_t n, void
 struct q6_choice {
     int8_t q[256], sc[16];
     uint16_t d;
-    float error;
 };
 
-static const float starts6[QB_LANES] = {-29.0f, -29.6f, -30.1f, -30.6f, -31.1f, -31.5f, -31.9f, -32.3f,
-                                        -32.7f, -33.2f, -33.8f, 29.5f,  30.3f,  31.0f,  31.7f,  32.4f};
+#define Q6_LARGEST 116.0f /* integer scale that the largest sub-block starts from: 128 at most */
+#define Q6_BELOW   3.0f   /* candidates of smaller magnitude than the start; the other 12 are larger */
 
-static void choose_q6(const struct qb_encode_block *b, const float *want, float d, struct q6_choice *c)
+/*
+ * Integer scale of sub-block k: of 16 around the one that makes the value of largest magnitude -32, that of
+ * least error. Eight bits are fine enough to need no search for a free scale before.
+ */
+static void choose_q6(const struct qb_encode_block *b, int k, float max, float d, struct q6_choice *c)
 {
-    float d16 = qb_encode_f16(d, b->unit, &c->d), inv_d = qb_encode_invert(d16);
-    c->error = 0.0f;
-    for (int k = 0; k < 16; k++) {
-        struct qb_encode_group g = {b->x + 16 * k, b->w + 16 * k, 16};
-        float scale[QB_LANES], score[QB_LANES];
-        float first = qb_clamp(qb_rint_small(want[k] * inv_d) - 8.0f, -128.0f, 112.0f);
-        QB_FOR_LANES(l) scale[l] = d16 * (first + (float)l);
-        qb_sym_errors(g, -32.0f, 31.0f, scale, score);
-        int best = qb_best_lane(score);
-        float inv = qb_encode_invert(scale[best]);
-        c->error -= score[best];
-        c->sc[k] = (int8_t)((int)first + best);
-        for (int j = 0; j < 16; j++)
-            c->q[16 * k + j] = (int8_t)(int)qb_nearest(g.x[j] * inv, -32.0f, 31.0f);
-    }
-}
-
-/* The least-squares factor for fixed codes. */
-static float refit_q6(const struct qb_encode_block *b, const struct q6_choice *c)
-{
-    float xa[QB_LANES] = {0}, aa[QB_LANES] = {0};
-    for (int k = 0; k < 16; k++) {
-        float sc = (float)c->sc[k];
-        QB_FOR_LANES(l)
-        {
-            float a = sc * (float)c->q[16 * k + l], wa = b->w[16 * k + l] * a;
-            xa[l] += wa * b->x[16 * k + l];
-            aa[l] += wa * a;
-        }
-    }
-    float sum = qb_sum_lanes(aa);
-    return sum > 0.0f ? qb_sum_lanes(xa) / sum : 0.0f;
+    struct qb_encode_group g = {b->x + 16 * k, b->w + 16 * k, 16};
+    float scale[QB_LANES], score[QB_LANES];
+    float want = qb_rint_small(max / -32.0f * qb_encode_invert(d));
+    float first = qb_clamp(want - (want < 0.0f ? 15.0f - Q6_BELOW : Q6_BELOW), -128.0f, 112.0f);
+    QB_FOR_LANES(l) scale[l] = d * (first + (float)l);
+    qb_sym_errors(g, -32.0f, 31.0f, scale, score);
+    int best = qb_best_lane(score);
+    float inv = qb_encode_invert(scale[best]);
+    c->sc[k] = (int8_t)((int)first + best);
+    for (int j = 0; j < 16; j++)
+        c->q[16 * k + j] = (int8_t)(int)qb_nearest(g.x[j] * inv, -32.0f, 31.0f);
 }
 
 static void pack_q6(const struct q6_choice *c, struct qb_block_Q6_K *b)
@@ -258,26 +243,20 @@ static void pack_q6(const struct q6_choice *c, struct qb_block_Q6_K *b)
 static void encode_q6(const float *x, const float *importance, struct qb_block_Q6_K *out)
 {
     struct qb_encode_block b;
-    struct q6_choice best, next;
-    float want[16], max = 0.0f;
+    struct q6_choice c;
+    float max[16], largest = 0.0f;
     memset(out, 0, sizeof *out);
     qb_encode_load(&b, x, importance, 256);
     if (b.unit == 0.0f)
         return;
     for (int k = 0; k < 16; k++) {
-        struct qb_encode_group g = {b.x + 16 * k, b.w + 16 * k, 16};
-        float m = qb_encode_signed_max(g.x, 16);
-        want[k] = __builtin_fabsf(m) > 1e-12f ? qb_sym_search(g, -32.0f, 31.0f, starts6, m, 2) : 0.0f;
-        max = __builtin_fabsf(want[k]) > __builtin_fabsf(max) ? want[k] : max;
+        max[k] = qb_signed_max(b.x + 16 * k, 16);
+        largest = __builtin_fabsf(max[k]) > __builtin_fabsf(largest) ? max[k] : largest;
     }
-    choose_q6(&b, want, max / -128.0f, &best);
-    float d = refit_q6(&b, &best);
-    if (d != 0.0f) {
-        choose_q6(&b, want, d, &next);
-        if (next.error < best.error)
-            best = next;
-    }
-    pack_q6(&best, out);
+    float d = qb_encode_f16(largest / (32.0f * Q6_LARGEST), b.unit, &c.d);
+    for (int k = 0; k < 16; k++)
+        choose_q6(&b, k, max[k], d, &c);
+    pack_q6(&c, out);
 }
 
 void QB_ENCODE_FN(Q6_K)(const float *x, const float *importance, int64_t n, void *out)

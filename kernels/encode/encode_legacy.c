@@ -44,7 +44,7 @@ static uint16_t encode_sym32(const float *x, const float *importance, int n_half
     if (b.unit == 0.0f)
         return 0;
     struct qb_encode_group g = {b.x, b.w, 32};
-    float d = qb_sym_search(g, lo, hi, starts, qb_encode_signed_max(b.x, 32), 3);
+    float d = qb_sym_search(g, lo, hi, starts, qb_signed_max(b.x, 32), 2);
     float inv = qb_encode_invert(qb_encode_f16(d, b.unit, &h));
     for (int j = 0; j < 32; j++)
         codes[j] = (uint8_t)((int)qb_nearest(b.x[j] * inv, lo, hi) + n_half);
@@ -100,7 +100,7 @@ static void encode_asym32(const float *x, const float *importance, float max_cod
     if (b.unit == 0.0f)
         return;
     struct qb_encode_group g = {b.x, b.w, 32};
-    struct qb_asym s = qb_asym_search(g, max_code, 1e30f, shrink, 3);
+    struct qb_asym s = qb_asym_search(g, max_code, 1e30f, shrink, 2);
     float offset = qb_encode_f16(s.offset, b.unit, m),
           inv = qb_encode_invert(qb_encode_f16(s.scale, b.unit, d));
     for (int j = 0; j < 32; j++)

@@ -78,16 +78,6 @@ QB_INLINE void qb_encode_load(struct qb_encode_block *b, const float *x, const f
         b->w[i] = importance[i] * inverse_w + QB_ENCODE_LEAST_WEIGHT;
 }
 
-/* The first element of largest magnitude, with its sign. */
-QB_INLINE float qb_encode_signed_max(const float *x, int n)
-{
-    uint32_t max = (uint32_t)qb_encode_max_bits(x, n);
-    for (int i = 0; i < n; i++)
-        if ((qb_f32_bits(x[i]) & 0x7fffffffu) == max)
-            return x[i];
-    return 0.0f;
-}
-
 /* The f16 nearest to a scale, read back in units of the block. */
 QB_INLINE float qb_encode_f16(float scale, float unit, uint16_t *h)
 {

@@ -43,21 +43,30 @@ QB_INLINE float qb_nearest(float v, float lo, float hi)
     return qb_clamp(qb_rint_small(v), lo, hi);
 }
 
-/* The lane of the largest value, the first of equals. */
+/* The lane of the largest value, the first of equals; NaN loses. */
 QB_INLINE int qb_best_lane(const float *v)
 {
-    float t[QB_LANES / 2], max;
-    for (int i = 0; i < 8; i++)
-        t[i] = v[i] > v[i + 8] ? v[i] : v[i + 8];
-    for (int i = 0; i < 4; i++)
-        t[i] = t[i] > t[i + 4] ? t[i] : t[i + 4];
-    max = t[0] > t[2] ? t[0] : t[2];
-    max = t[1] > max ? t[1] : max;
-    max = t[3] > max ? t[3] : max;
-    for (int c = 0; c < QB_LANES; c++)
-        if (v[c] == max)
-            return c;
-    return 0;
+    float max = -__builtin_inff();
+    int best = QB_LANES;
+    _Pragma("omp simd reduction(max : max)") for (int c = 0; c < QB_LANES; c++) max = v[c] > max ? v[c] : max;
+    _Pragma("omp simd reduction(min : best)") for (int c = 0; c < QB_LANES; c++)
+    {
+        int lane = v[c] == max ? c : QB_LANES;
+        best = lane < best ? lane : best;
+    }
+    return best & (QB_LANES - 1);
+}
+
+/* The value of largest magnitude, with its sign. */
+QB_INLINE float qb_signed_max(const float *x, int n)
+{
+    float low = 0.0f, high = 0.0f;
+    _Pragma("omp simd reduction(min : low) reduction(max : high)") for (int i = 0; i < n; i++)
+    {
+        low = x[i] < low ? x[i] : low;
+        high = x[i] > high ? x[i] : high;
+    }
+    return -low > high ? low : high;
 }
 
 /* Pairwise, the same order everywhere. */
@@ -138,6 +147,20 @@ struct qb_asym_sums {
     float w, x;
 };
 
+/* n is a multiple of the lanes. */
+QB_INLINE struct qb_asym_sums qb_asym_sum(struct qb_encode_group g)
+{
+    float w[QB_LANES] = {0}, wx[QB_LANES] = {0};
+    for (int i = 0; i < g.n; i += QB_LANES) {
+        QB_FOR_LANES(c)
+        {
+            w[c] += g.w[i + c];
+            wx[c] += g.w[i + c] * g.x[i + c];
+        }
+    }
+    return (struct qb_asym_sums){qb_sum_lanes(w), qb_sum_lanes(wx)};
+}
+
 /* As qb_sym_pass for codes 0..hi with an offset; `most_offset` bounds the offset from above. */
 QB_INLINE void qb_asym_pass(struct qb_encode_group g, struct qb_asym_sums sum, float hi, float most_offset,
                             float *scale, float *offset, float *gain)
@@ -177,11 +200,10 @@ QB_INLINE struct qb_asym qb_asym_search(struct qb_encode_group g, float hi, floa
 {
     float scale[QB_LANES], offset[QB_LANES], gain[QB_LANES],
         best_scale[QB_LANES] = {0}, best_offset[QB_LANES] = {0}, best_gain[QB_LANES] = {0};
-    struct qb_asym_sums sum = {0.0f, 0.0f};
+    struct qb_asym_sums sum = qb_asym_sum(g);
     float low = g.x[0], high = g.x[0];
-    for (int i = 0; i < g.n; i++) {
-        sum.w += g.w[i];
-        sum.x += g.w[i] * g.x[i];
+    _Pragma("omp simd reduction(min : low) reduction(max : high)") for (int i = 0; i < g.n; i++)
+    {
         low = g.x[i] < low ? g.x[i] : low;
         high = g.x[i] > high ? g.x[i] : high;
     }
