@@ -1,152 +1,58 @@
 /*
- * Q4_K, Q5_K (scale and minimum for each 32, six bits each) and Q6_K (scale for each 16, eight bits). Free
- * scales first; then integer scales by the error after decoding; then least-squares factors for the
- * super-block, and the integer scales once more.
+ * Q4_K, Q5_K (scale and minimum for each 32, six bits each: encode_asym.h) and Q6_K (scale for each 16, eight
+ * bits).
  */
 #include "kernels/blocks.h"
-#include "kernels/encode/encode_ops.h"
-#include "kernels/encode/encode_search.h"
+#include "kernels/encode/encode_asym.h"
 #include <string.h>
 
-#define SUBS 8 /* of 32 */
-
-/* Everything that is chosen for a block of Q4_K or Q5_K. */
-struct asym_choice {
-    uint8_t q[256], sc[SUBS], mn[SUBS];
-    uint16_t d, dmin;          /* f16 */
-    float d_value, dmin_value; /* what the f16 say, in units of the block */
-};
-
-static const float shrink4[QB_LANES][2] = {{-.02f, -.02f}, {-.02f, 0.01f}, {-.02f, 0.05f}, {-.02f, 0.09f},
-                                           {0.01f, -.02f}, {0.01f, 0.01f}, {0.01f, 0.05f}, {0.01f, 0.09f},
-                                           {0.05f, -.02f}, {0.05f, 0.01f}, {0.05f, 0.05f}, {0.05f, 0.09f},
-                                           {0.09f, -.02f}, {0.09f, 0.01f}, {0.09f, 0.05f}, {0.09f, 0.09f}};
-static const float shrink5[QB_LANES][2] = {{-.01f, -.01f}, {-.01f, 0.00f}, {-.01f, 0.02f}, {-.01f, 0.04f},
-                                           {0.00f, -.01f}, {0.00f, 0.00f}, {0.00f, 0.02f}, {0.00f, 0.04f},
-                                           {0.02f, -.01f}, {0.02f, 0.00f}, {0.02f, 0.02f}, {0.02f, 0.04f},
-                                           {0.04f, -.01f}, {0.04f, 0.00f}, {0.04f, 0.02f}, {0.04f, 0.04f}};
-
-/* Lowest of four neighbouring integer scales around v. */
-static float lowest_of_four(float v, float most)
-{
-    return qb_clamp(qb_rint_small(v - 1.5f), 0.0f, most - 3.0f);
-}
-
-/* Integer scale and minimum of sub-block k: of 4 x 4 around the wanted ones those of least error. */
-static void choose_sub(const struct qb_encode_block *b, int k, float hi, struct qb_asym want,
-                       struct asym_choice *c)
-{
-    struct qb_encode_group g = {b->x + 32 * k, b->w + 32 * k, 32};
-    float scale[QB_LANES], offset[QB_LANES], score[QB_LANES];
-    float sc = lowest_of_four(want.scale * qb_encode_invert(c->d_value), 63.0f);
-    float mn = lowest_of_four(-want.offset * qb_encode_invert(c->dmin_value), 63.0f);
-    QB_FOR_LANES(l)
-    {
-        scale[l] = c->d_value * (sc + (float)(l % 4));
-        offset[l] = -c->dmin_value * (mn + (float)(l / 4));
-    }
-    qb_asym_errors(g, hi, scale, offset, score);
-    int best = qb_best_lane(score);
-    c->sc[k] = (uint8_t)((int)sc + best % 4);
-    c->mn[k] = (uint8_t)((int)mn + best / 4);
-}
-
-/* The nearest codes of sub-block k under the scales that it has. */
-static void take_codes(const struct qb_encode_block *b, int k, float hi, struct asym_choice *c)
-{
-    float inv = qb_encode_invert(c->d_value * (float)c->sc[k]), offset = -c->dmin_value * (float)c->mn[k];
-    for (int j = 32 * k; j < 32 * k + 32; j++)
-        c->q[j] = (uint8_t)(int)qb_nearest((b->x[j] - offset) * inv, 0.0f, hi);
-}
-
-/* Sums over a sub-block for the factors: x ~ d A - dmin B with A = sc q, B = mn. */
-struct factor_sums {
-    float aa, ab, bb, xa, xb;
-};
-
-static void add_sums(const struct qb_encode_block *b, int k, const struct asym_choice *c,
-                     struct factor_sums *s)
-{
-    float q1[QB_LANES] = {0}, q2[QB_LANES] = {0}, xq[QB_LANES] = {0}, w1[QB_LANES] = {0}, x1[QB_LANES] = {0};
-    for (int h = 0; h < 32; h += QB_LANES) {
-        QB_FOR_LANES(l)
-        {
-            int i = 32 * k + h + l;
-            float q = (float)c->q[i], w = b->w[i], x = b->x[i];
-            q1[l] += w * q;
-            q2[l] += w * q * q;
-            xq[l] += w * x * q;
-            w1[l] += w;
-            x1[l] += w * x;
-        }
-    }
-    float sc = (float)c->sc[k], mn = (float)c->mn[k];
-    s->aa += sc * sc * qb_sum_lanes(q2);
-    s->ab += sc * mn * qb_sum_lanes(q1);
-    s->bb += mn * mn * qb_sum_lanes(w1);
-    s->xa += sc * qb_sum_lanes(xq);
-    s->xb += mn * qb_sum_lanes(x1);
-}
-
-/* Least-squares factors for fixed codes; false when there is no better pair of positive ones. */
-static bool refit_factors(const struct qb_encode_block *b, const struct asym_choice *c, float *d, float *dmin)
-{
-    struct factor_sums s = {0};
-    for (int k = 0; k < SUBS; k++)
-        add_sums(b, k, c, &s);
-    if (!(s.aa > 0.0f))
-        return false;
-    float det = s.aa * s.bb - s.ab * s.ab;
-    if (!(s.bb > 0.0f) || !(det > 1e-6f * s.aa * s.bb)) {
-        *d = (s.xa + c->dmin_value * s.ab) / s.aa;
-        *dmin = c->dmin_value;
-    } else {
-        *d = (s.xa * s.bb - s.xb * s.ab) / det;
-        *dmin = (s.xa * s.ab - s.xb * s.aa) / det;
-    }
-    return *d > 0.0f && *dmin >= 0.0f;
-}
-
-/* The factors that are best for the codes, and the nearest codes under these. */
-static void finish_asym(const struct qb_encode_block *b, float hi, struct asym_choice *c)
-{
-    float d, dmin;
-    if (!refit_factors(b, c, &d, &dmin))
-        return;
-    c->d_value = qb_encode_f16(d, b->unit, &c->d);
-    c->dmin_value = qb_encode_f16(dmin, b->unit, &c->dmin);
-    for (int k = 0; k < SUBS; k++)
-        take_codes(b, k, hi, c);
-}
-
-/* False: all zero. */
-static bool choose_asym(const float *x, const float *importance, float hi, const float shrink[QB_LANES][2],
-                        struct asym_choice *c)
-{
-    struct qb_encode_block b;
-    struct qb_asym want[SUBS];
-    float max_scale = 0.0f, max_min = 0.0f;
-    qb_encode_load(&b, x, importance, 256);
-    if (b.unit == 0.0f)
-        return false;
-    for (int k = 0; k < SUBS; k++) {
-        want[k] =
-            qb_asym_search((struct qb_encode_group){b.x + 32 * k, b.w + 32 * k, 32}, hi, 0.0f, shrink, 2);
-        max_scale = want[k].scale > max_scale ? want[k].scale : max_scale;
-        max_min = -want[k].offset > max_min ? -want[k].offset : max_min;
-    }
-    c->d_value = qb_encode_f16(max_scale / 63.0f, b.unit, &c->d);
-    c->dmin_value = qb_encode_f16(max_min / 63.0f, b.unit, &c->dmin);
-    for (int k = 0; k < SUBS; k++) {
-        choose_sub(&b, k, hi, want[k], c);
-        take_codes(&b, k, hi, c);
-    }
-    finish_asym(&b, hi, c);
-    return true;
-}
+static const struct qb_asym_shape shape4 = {8,
+                                            32,
+                                            15.0f,
+                                            63.0f,
+                                            2,
+                                            1,
+                                            {{-.02f, -.02f},
+                                             {-.02f, 0.01f},
+                                             {-.02f, 0.05f},
+                                             {-.02f, 0.09f},
+                                             {0.01f, -.02f},
+                                             {0.01f, 0.01f},
+                                             {0.01f, 0.05f},
+                                             {0.01f, 0.09f},
+                                             {0.05f, -.02f},
+                                             {0.05f, 0.01f},
+                                             {0.05f, 0.05f},
+                                             {0.05f, 0.09f},
+                                             {0.09f, -.02f},
+                                             {0.09f, 0.01f},
+                                             {0.09f, 0.05f},
+                                             {0.09f, 0.09f}}};
+static const struct qb_asym_shape shape5 = {8,
+                                            32,
+                                            31.0f,
+                                            63.0f,
+                                            2,
+                                            1,
+                                            {{-.01f, -.01f},
+                                             {-.01f, 0.00f},
+                                             {-.01f, 0.02f},
+                                             {-.01f, 0.04f},
+                                             {0.00f, -.01f},
+                                             {0.00f, 0.00f},
+                                             {0.00f, 0.02f},
+                                             {0.00f, 0.04f},
+                                             {0.02f, -.01f},
+                                             {0.02f, 0.00f},
+                                             {0.02f, 0.02f},
+                                             {0.02f, 0.04f},
+                                             {0.04f, -.01f},
+                                             {0.04f, 0.00f},
+                                             {0.04f, 0.02f},
+                                             {0.04f, 0.04f}}};
 
 /* Eight 6-bit scales and minima in 12 bytes (kernels/formats/format_k.c reads them). */
-static void pack_scales(const struct asym_choice *c, uint8_t *s)
+static void pack_scales(const struct qb_asym_choice *c, uint8_t *s)
 {
     for (int k = 0; k < 4; k++) {
         s[k] = (uint8_t)(c->sc[k] | c->sc[k + 4] >> 4 << 6);
@@ -167,9 +73,9 @@ void QB_ENCODE_FN(Q4_K)(const float *x, const float *importance, int64_t n, void
 {
     struct qb_block_Q4_K *b = out;
     for (int64_t i = 0; i < n; i += 256, b++) {
-        struct asym_choice c;
+        struct qb_asym_choice c;
         memset(b, 0, sizeof *b);
-        if (!choose_asym(x + i, importance ? importance + i : NULL, 15.0f, shrink4, &c))
+        if (!qb_asym_choose(&shape4, x + i, importance ? importance + i : NULL, &c))
             continue;
         b->d = c.d;
         b->dmin = c.dmin;
@@ -182,9 +88,9 @@ void QB_ENCODE_FN(Q5_K)(const float *x, const float *importance, int64_t n, void
 {
     struct qb_block_Q5_K *b = out;
     for (int64_t i = 0; i < n; i += 256, b++) {
-        struct asym_choice c;
+        struct qb_asym_choice c;
         memset(b, 0, sizeof *b);
-        if (!choose_asym(x + i, importance ? importance + i : NULL, 31.0f, shrink5, &c))
+        if (!qb_asym_choose(&shape5, x + i, importance ? importance + i : NULL, &c))
             continue;
         b->d = c.d;
         b->dmin = c.dmin;
