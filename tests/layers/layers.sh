@@ -81,7 +81,7 @@ check_headers() {
         */x86/*) continue ;;
         esac
         # shellcheck disable=SC2046
-        ${QB_CC:-cc} -std=gnu11 -D_GNU_SOURCE -I. $(isa_flags "$header") -Wall -Werror -Wno-unused-function \
+        ${QB_CC:-cc} -std=gnu11 -D_GNU_SOURCE -fopenmp-simd -I. $(isa_flags "$header") -Wall -Werror -Wno-unused-function \
             -fsyntax-only -include "$header" -x c /dev/null 2>&1 | sed -n "s|^|$header does not compile alone: |; 1,3p"
     done
 }
@@ -125,15 +125,12 @@ check_output() {
 check_isa() {
     sources "base kernels engine datasets reports bench" | while read -r file; do
         strip_comments "$file" | awk -v file="$file" '
-            /^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)/ {
-                if (depth > 0 && /__(AVX|SSE|FMA|F16C|BMI|ARM|aarch64|x86_64|i386)/)
-                    print file ":" NR ": #if on an instruction set inside a function"
-                next
-            }
-            /^[ \t]*#/ { next }
-            # clang-format puts the last brace of a function at column 0
-            /^}/ { depth = 0; next }
-            { depth += gsub(/{/, "{") - gsub(/}/, "}") }'
+            # clang-format puts both braces of a function at column 0
+            /^{/ { inside = 1 }
+            /^}/ { inside = 0 }
+            inside && /^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)/ && /__(AVX|SSE|FMA|F16C|BMI|ARM|aarch64|x86_64|i386)/ {
+                print file ":" NR ": #if on an instruction set inside a function"
+            }'
     done
 }
 
