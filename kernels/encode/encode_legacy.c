@@ -6,11 +6,10 @@
 #include "kernels/encode/encode_search.h"
 #include <string.h>
 
-/* Halves away from zero. */
-static float round_away(float v)
+/* Halves away from zero. The largest number below 0.5: with 0.5 its neighbour 0.49999997 would become 1. */
+static int32_t round_away(float v)
 {
-    float t = (float)(int)v, rest = v - t;
-    return t + (rest >= 0.5f ? 1.0f : 0.0f) - (rest <= -0.5f ? 1.0f : 0.0f);
+    return (int32_t)(v + __builtin_copysignf(0.49999997f, v));
 }
 
 void QB_ENCODE_FN(Q8_0)(const float *x, const float *importance, int64_t n, void *out)
