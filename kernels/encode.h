@@ -21,7 +21,11 @@ bool qb_encode_supports(const struct qb_format *f);
 enum qb_status qb_encode_rows(const struct qb_format *f, const float *x, int64_t n_rows, int64_t n_cols,
                               const float *importance, void *out, struct qb_err *err);
 
-/* The same with code compiled for at most the given instruction set (tests, timing). */
+/*
+ * The same with code compiled for at most the given instruction set: for tests, and for callers that pass few
+ * rows at a time (asking the CPU what it can takes as long as a row on virtual machines: ask qb_cpu_isa
+ * once).
+ */
 enum qb_status qb_encode_rows_isa(enum qb_isa isa, const struct qb_format *f, const float *x, int64_t n_rows,
                                   int64_t n_cols, const float *importance, void *out, struct qb_err *err);
 

@@ -35,12 +35,12 @@ static bool is_finite(float v)
 /* Index of the first value that is not finite, or -1. */
 static int64_t find_not_finite(const float *x, int64_t n)
 {
-    uint32_t max = 0;
+    int32_t max = 0; /* signed: SSE2 compares no others */
     for (int64_t i = 0; i < n; i++) {
-        uint32_t bits = qb_f32_bits(x[i]) & 0x7fffffffu;
+        int32_t bits = (int32_t)(qb_f32_bits(x[i]) & 0x7fffffffu);
         max = bits > max ? bits : max;
     }
-    for (int64_t i = 0; max >= 0x7f800000u && i < n; i++)
+    for (int64_t i = 0; max >= 0x7f800000 && i < n; i++)
         if (!is_finite(x[i]))
             return i;
     return -1;

@@ -9,12 +9,12 @@
 #include "kernels/encode/encode_search.h"
 
 struct qb_asym_shape {
-    int subs, size;            /* sub-blocks and their weights: 256 in all */
-    float hi;                  /* highest code */
-    float most;                /* highest integer scale and minimum */
-    int passes;                /* of the first search */
-    int rounds;                /* of integer scales and factors */
-    float shrink[QB_LANES][2]; /* starts of the first search */
+    int subs, size;  /* sub-blocks and their weights: 256 in all */
+    float hi;        /* highest code */
+    float most;      /* highest integer scale and minimum */
+    int passes;      /* of the first search */
+    int rounds;      /* of integer scales and factors */
+    float shrink[4]; /* starts of the first search: qb_asym_search */
 };
 
 /* Everything that is chosen for a block. */

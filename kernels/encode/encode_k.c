@@ -6,50 +6,20 @@
 #include "kernels/encode/encode_asym.h"
 #include <string.h>
 
-static const struct qb_asym_shape shape4 = {8,
-                                            32,
-                                            15.0f,
-                                            63.0f,
-                                            2,
-                                            1,
-                                            {{-.02f, -.02f},
-                                             {-.02f, 0.01f},
-                                             {-.02f, 0.05f},
-                                             {-.02f, 0.09f},
-                                             {0.01f, -.02f},
-                                             {0.01f, 0.01f},
-                                             {0.01f, 0.05f},
-                                             {0.01f, 0.09f},
-                                             {0.05f, -.02f},
-                                             {0.05f, 0.01f},
-                                             {0.05f, 0.05f},
-                                             {0.05f, 0.09f},
-                                             {0.09f, -.02f},
-                                             {0.09f, 0.01f},
-                                             {0.09f, 0.05f},
-                                             {0.09f, 0.09f}}};
-static const struct qb_asym_shape shape5 = {8,
-                                            32,
-                                            31.0f,
-                                            63.0f,
-                                            2,
-                                            1,
-                                            {{-.01f, -.01f},
-                                             {-.01f, 0.00f},
-                                             {-.01f, 0.02f},
-                                             {-.01f, 0.04f},
-                                             {0.00f, -.01f},
-                                             {0.00f, 0.00f},
-                                             {0.00f, 0.02f},
-                                             {0.00f, 0.04f},
-                                             {0.02f, -.01f},
-                                             {0.02f, 0.00f},
-                                             {0.02f, 0.02f},
-                                             {0.02f, 0.04f},
-                                             {0.04f, -.01f},
-                                             {0.04f, 0.00f},
-                                             {0.04f, 0.02f},
-                                             {0.04f, 0.04f}}};
+static const struct qb_asym_shape shape4 = {.subs = 8,
+                                            .size = 32,
+                                            .hi = 15.0f,
+                                            .most = 63.0f,
+                                            .passes = 2,
+                                            .rounds = 1,
+                                            .shrink = {-0.02f, 0.01f, 0.05f, 0.09f}};
+static const struct qb_asym_shape shape5 = {.subs = 8,
+                                            .size = 32,
+                                            .hi = 31.0f,
+                                            .most = 63.0f,
+                                            .passes = 1,
+                                            .rounds = 1,
+                                            .shrink = {-0.01f, 0.0f, 0.02f, 0.04f}};
 
 /* Eight 6-bit scales and minima in 12 bytes (kernels/formats/format_k.c reads them). */
 static void pack_scales(const struct qb_asym_choice *c, uint8_t *s)
@@ -125,8 +95,8 @@ static void choose_q6(const struct qb_encode_block *b, int k, float max, float d
     int best = qb_best_lane(score);
     float inv = qb_encode_invert(scale[best]);
     c->sc[k] = (int8_t)((int)first + best);
-    for (int j = 0; j < 16; j++)
-        c->q[16 * k + j] = (int8_t)(int)qb_nearest(g.x[j] * inv, -32.0f, 31.0f);
+    _Pragma("omp simd") for (int j = 0; j < 16; j++) c->q[16 * k + j] =
+        (int8_t)(int)qb_nearest(g.x[j] * inv, -32.0f, 31.0f);
 }
 
 static void pack_q6(const struct q6_choice *c, struct qb_block_Q6_K *b)

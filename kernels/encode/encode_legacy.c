@@ -79,18 +79,12 @@ void QB_ENCODE_FN(Q5_0)(const float *x, const float *importance, int64_t n, void
     }
 }
 
-static const float shrink4[QB_LANES][2] = {{0.00f, 0.00f}, {0.00f, 0.03f}, {0.00f, 0.06f}, {0.00f, 0.10f},
-                                           {0.03f, 0.00f}, {0.03f, 0.03f}, {0.03f, 0.06f}, {0.03f, 0.10f},
-                                           {0.06f, 0.00f}, {0.06f, 0.03f}, {0.06f, 0.06f}, {0.06f, 0.10f},
-                                           {0.10f, 0.00f}, {0.10f, 0.03f}, {0.10f, 0.06f}, {0.10f, 0.10f}};
-static const float shrink5[QB_LANES][2] = {{-.01f, -.01f}, {-.01f, 0.00f}, {-.01f, 0.02f}, {-.01f, 0.04f},
-                                           {0.00f, -.01f}, {0.00f, 0.00f}, {0.00f, 0.02f}, {0.00f, 0.04f},
-                                           {0.02f, -.01f}, {0.02f, 0.00f}, {0.02f, 0.02f}, {0.02f, 0.04f},
-                                           {0.04f, -.01f}, {0.04f, 0.00f}, {0.04f, 0.02f}, {0.04f, 0.04f}};
+static const float shrink4[4] = {0.0f, 0.03f, 0.06f, 0.1f};
+static const float shrink5[4] = {-0.01f, 0.0f, 0.02f, 0.04f};
 
 /* Scale and minimum (two f16) and codes 0..max_code of 32 values. */
-static void encode_asym32(const float *x, const float *importance, float max_code,
-                          const float shrink[QB_LANES][2], uint16_t *d, uint16_t *m, uint8_t *codes)
+static void encode_asym32(const float *x, const float *importance, float max_code, const float shrink[4],
+                          uint16_t *d, uint16_t *m, uint8_t *codes)
 {
     struct qb_encode_block b;
     qb_encode_load(&b, x, importance, 32);

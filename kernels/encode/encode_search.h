@@ -191,12 +191,12 @@ QB_INLINE void qb_asym_pass(struct qb_encode_group g, struct qb_asym_sums sum, f
 }
 
 /*
- * The best scale and offset for codes 0..hi. Lane c starts with the range shortened by shrink[c][0] of it at
- * the bottom and shrink[c][1] at the top (negative: widened). most_offset: 0, or huge for offsets of any
- * sign.
+ * The best scale and offset for codes 0..hi. The 16 lanes start with the range shortened by each of
+ * shrink[] (parts of it; negative: widened) at the bottom and each at the top. most_offset: 0, or huge for
+ * offsets of any sign.
  */
 QB_INLINE struct qb_asym qb_asym_search(struct qb_encode_group g, float hi, float most_offset,
-                                        const float shrink[QB_LANES][2], int passes)
+                                        const float shrink[4], int passes)
 {
     float scale[QB_LANES], offset[QB_LANES], gain[QB_LANES],
         best_scale[QB_LANES] = {0}, best_offset[QB_LANES] = {0}, best_gain[QB_LANES] = {0};
@@ -213,8 +213,8 @@ QB_INLINE struct qb_asym qb_asym_search(struct qb_encode_group g, float hi, floa
         return (struct qb_asym){0.0f, low};
     QB_FOR_LANES(c)
     {
-        scale[c] = range * (1.0f - shrink[c][0] - shrink[c][1]) / hi;
-        offset[c] = low + range * shrink[c][0];
+        scale[c] = range * (1.0f - shrink[c / 4] - shrink[c % 4]) / hi;
+        offset[c] = low + range * shrink[c / 4];
     }
     for (int p = 0; p < passes; p++) {
         qb_asym_pass(g, sum, hi, most_offset, scale, offset, gain);
