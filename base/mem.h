@@ -42,5 +42,7 @@ uint64_t qb_mem_available(void);
 /* Peak and current resident set of the process in bytes, 0 where the system does not tell. */
 uint64_t qb_mem_peak_rss(void);
 uint64_t qb_mem_rss(void);
+/* Let the peak start again from what is resident now; without effect where the system does not offer it. */
+void qb_mem_reset_peak_rss(void);
 
 #endif

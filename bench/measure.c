@@ -267,6 +267,8 @@ static enum qb_status run_groups(struct run *r, struct qb_err *err)
             qb_warn("the variants do not fit in memory together: only those of a group are timed in the same "
                     "rounds");
         qb_progress_init(&r->progress, l->options->progress, l->options->quiet);
+        qb_mem_reset_peak_rss(); /* the rows tell what the models took, not the buffer of the bandwidth test
+                                  */
         QB_TRY(run_group(r, err));
         r->group++;
         if (qb_interrupted())
