@@ -11,7 +11,7 @@
 #include <immintrin.h>
 
 #include "base/f16.h"
-#include "kernels/kernels.h"
+#include "kernels/kernel_protos.h"
 #include "kernels/simd.h"
 
 enum rows16_kind {

@@ -9,7 +9,7 @@
  */
 #include <immintrin.h>
 
-#include "kernels/kernels.h"
+#include "kernels/kernel_protos.h"
 #include "kernels/simd.h"
 
 #define TILE_COLS 7
@@ -197,9 +197,6 @@ QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int 
             TILE_CASES(SUB, ACT, SHIFT, MIN)                                                                 \
         }                                                                                                    \
     }
-
-qb_tile_fn qb_tile_s32_a32_avx512vnni, qb_tile_s32_a32_wide_avx512vnni, qb_tile_m32_a32_avx512vnni,
-    qb_tile_s32_a256_wide_avx512vnni, qb_tile_m32_a256_avx512vnni, qb_tile_s16_a256_avx512vnni;
 
 TILE_FN(static, tile_s32_a32_shift3, 32, 32, 3, QB_MIN_NONE)
 TILE_FN(static, tile_s32_a32_shift4, 32, 32, 4, QB_MIN_NONE)

@@ -180,13 +180,11 @@ QB_INLINE void gemv(const struct qb_matrix *m, int64_t row0, int64_t n_rows, con
 
 /* The two kernels of one layout: W_KERNELS(q4_k, r16, ROWS16_R16). */
 #define W_KERNELS(format, layout, kind)                                                                      \
-    qb_decode_panel_fn qb_decode_panel_##format##_##layout##_avx512vnni;                                     \
     void qb_decode_panel_##format##_##layout##_avx512vnni(                                                   \
         const struct qb_matrix *m, int64_t row0, int n_rows, int64_t k0, int64_t n_k, struct qb_panel *p)    \
     {                                                                                                        \
         decode_panel(m, row0, n_rows, k0, n_k, p, kind);                                                     \
     }                                                                                                        \
-    qb_gemv_fn qb_gemv_##format##_##layout##_avx512vnni;                                                     \
     void qb_gemv_##format##_##layout##_avx512vnni(const struct qb_matrix *m, int64_t row0, int64_t n_rows,   \
                                                   const struct qb_act *a, const float *bias,                 \
                                                   bool accumulate, float *out, size_t ldo)                   \
