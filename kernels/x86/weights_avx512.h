@@ -94,6 +94,13 @@ QB_INLINE __m512 byte_as_float(__m512i dwords, int i)
     return _mm512_cvtepi32_ps(i == 3 ? v : _mm512_and_si512(v, _mm512_set1_epi32(0xff)));
 }
 
+/* Scale and minimum of Q4_1 and Q5_1 from the first dword of each block: f16 d, f16 m. */
+QB_INLINE void read_scale_and_min(__m512i dwords, struct header *h)
+{
+    h->scale[0] = rows16_f16_low(dwords);
+    h->min_f32 = rows16_f16_low(_mm512_srli_epi32(dwords, 16));
+}
+
 /* Scales and minima of Q4_K and Q5_K: f16 d and dmin, then twelve bytes of 6-bit pairs. */
 QB_INLINE void read_k_scales(const struct rows16 *s, enum rows16_kind kind, struct header *h)
 {

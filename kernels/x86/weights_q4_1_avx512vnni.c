@@ -15,8 +15,7 @@ QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct
 {
     __m512i v[4];
     rows16_load(s, 0, kind, v);
-    h->scale[0] = rows16_f16_low(v[0]);
-    h->min_f32 = rows16_f16_low(_mm512_srli_epi32(v[0], 16));
+    read_scale_and_min(v[0], h);
 }
 
 QB_INLINE void read_chunk(const struct rows16 *s, enum rows16_kind kind, int c, __m512i w[8])
