@@ -313,29 +313,38 @@ static enum qb_status check_tokens(const struct qb_session *s, const int32_t *to
     return QB_OK;
 }
 
-enum qb_status qb_session_eval(struct qb_session *s, const int32_t *tokens, int64_t n, enum qb_logits logits,
-                               float *out, struct qb_err *err)
+/* The tokens [i, i + n) of a batch: how many of them get logits when all from `first` on do, and where they
+ * go. */
+static void place_logits(struct micro_batch *m, int64_t i, int64_t first, float *out)
+{
+    int64_t skip = first > i ? first - i : 0;
+    m->n_outputs = skip < m->n ? m->n - (int)skip : 0;
+    m->logits = m->n_outputs ? out + (size_t)(i + skip - first) * (size_t)m->s->model->hp.n_vocab : NULL;
+}
+
+enum qb_status qb_session_eval_last(struct qb_session *s, const int32_t *tokens, int64_t n, int64_t n_outputs,
+                                    float *out, struct qb_err *err)
 {
     QB_TRY(check_tokens(s, tokens, n, err));
     struct qb_pool *pool = n == 1 ? s->pool_gen : s->pool;
-    size_t n_vocab = (size_t)s->model->hp.n_vocab;
-    float *last = out ? out : s->buf.logits;
+    n_outputs = n_outputs < n ? n_outputs : n;
     for (int64_t i = 0; i < n;) {
         int64_t left = n - i;
         struct micro_batch m = {.s = s, .tokens = tokens + i};
         m.n = (int)(left < s->n_ubatch ? left : s->n_ubatch);
-        m.logits = last;
-        if (logits == QB_LOGITS_ALL) {
-            m.n_outputs = m.n;
-            m.logits = out + (size_t)i * n_vocab;
-        } else if (logits == QB_LOGITS_LAST && m.n == left) {
-            m.n_outputs = 1;
-        }
+        place_logits(&m, i, n - n_outputs, out);
         qb_pool_run(pool, run_micro_batch, &m);
         s->pos += m.n;
         i += m.n;
     }
-    if (logits != QB_LOGITS_NONE)
-        s->last_logits = logits == QB_LOGITS_ALL ? out + (size_t)(n - 1) * n_vocab : last;
+    if (n_outputs > 0)
+        s->last_logits = out + (size_t)(n_outputs - 1) * (size_t)s->model->hp.n_vocab;
     return QB_OK;
+}
+
+enum qb_status qb_session_eval(struct qb_session *s, const int32_t *tokens, int64_t n, enum qb_logits logits,
+                               float *out, struct qb_err *err)
+{
+    int64_t n_outputs = logits == QB_LOGITS_ALL ? n : logits == QB_LOGITS_LAST ? 1 : 0;
+    return qb_session_eval_last(s, tokens, n, n_outputs, out ? out : s->buf.logits, err);
 }

@@ -40,6 +40,9 @@ enum qb_logits { QB_LOGITS_NONE, QB_LOGITS_LAST, QB_LOGITS_ALL };
  */
 enum qb_status qb_session_eval(struct qb_session *s, const int32_t *tokens, int64_t n, enum qb_logits logits,
                                float *out, struct qb_err *err);
+/* The same with the logits of the last n_outputs tokens: [n_outputs][n_vocab] into `out`. */
+enum qb_status qb_session_eval_last(struct qb_session *s, const int32_t *tokens, int64_t n, int64_t n_outputs,
+                                    float *out, struct qb_err *err);
 /* Logits of the last token of the last eval with LAST or ALL (n_vocab floats, valid until the next eval). */
 const float *qb_session_logits(const struct qb_session *s);
 

@@ -283,6 +283,28 @@ static void last_equals_the_last_of_all(void **state)
     qb_model_close(m);
 }
 
+/* However the batch is cut into micro-batches. */
+static void the_last_rows_are_those_of_all(void **state)
+{
+    (void)state;
+    struct qb_model *m = synthesize("llama", "F16", QB_LAYOUT_PLAIN, 2);
+    float *all = evaluate(m, &reference, 2, 512, N_TOKENS, N_TOKENS);
+    float got[N_TOKENS * N_VOCAB];
+    int32_t ids[N_TOKENS];
+    tokens(ids, N_TOKENS);
+    const int cuts[][2] = {{512, 9}, {7, 9}, {8, 16}, {8, 17}, {1, 3}, {512, 24}};
+    for (size_t c = 0; c < QB_ARRAY_LEN(cuts); c++) {
+        int n = cuts[c][1];
+        struct qb_session *s = session(m, &reference, 2, cuts[c][0]);
+        assert_int_equal(qb_session_eval_last(s, ids, N_TOKENS, n, got, NULL), QB_OK);
+        assert_true(nmse(got, all + (N_TOKENS - n) * N_VOCAB, (size_t)n * N_VOCAB) < 1e-10);
+        assert_ptr_equal(qb_session_logits(s), got + (n - 1) * N_VOCAB);
+        qb_session_free(s);
+    }
+    free(all);
+    qb_model_close(m);
+}
+
 static void rewinding_forgets(void **state)
 {
     (void)state;
@@ -579,6 +601,7 @@ int main(void)
         cmocka_unit_test(rows_that_do_not_fit_stay),
         cmocka_unit_test(split_keys_add_up),
         cmocka_unit_test(last_equals_the_last_of_all),
+        cmocka_unit_test(the_last_rows_are_those_of_all),
         cmocka_unit_test(rewinding_forgets),
         cmocka_unit_test(bad_calls_change_nothing),
         cmocka_unit_test(memory_is_known_before),
