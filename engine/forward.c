@@ -40,10 +40,11 @@ static void init_acts(struct qb_forward *f, const struct qb_matrix *const *to, i
 
 /*
  * Quantize the rows x (gain == NULL: as they are) for the matrices `to`. Whole tiles go to a worker, so that
- * no two write one cache line; of a single token each worker makes its own copy.
+ * no two write one cache line; of a single token each worker makes its own copy. Returns the rows as they
+ * were quantized.
  */
-static void prepare(struct qb_forward *f, const float *x, size_t ldx, const float *gain,
-                    const struct qb_matrix *const *to, int n_to)
+static const float *quantize(struct qb_forward *f, const float *x, size_t ldx, const float *gain,
+                             const struct qb_matrix *const *to, int n_to)
 {
     bool used[QB_ACT_KIND_COUNT] = {false};
     init_acts(f, to, n_to, used);
@@ -73,6 +74,19 @@ static void prepare(struct qb_forward *f, const float *x, size_t ldx, const floa
     if (f->n > 1)
         qb_pool_barrier(f->w);
     mark(f, QB_PHASE_PREPARE);
+    return gain ? h : x;
+}
+
+/* The same, and show them to whoever observes. Nothing changes them before the products have ended. */
+static void prepare(struct qb_forward *f, const float *x, size_t ldx, const float *gain,
+                    const struct qb_matrix *const *to, int n_to)
+{
+    const float *rows = quantize(f, x, ldx, gain, to, n_to);
+    if (!f->s->observe)
+        return;
+    struct qb_observation o = {
+        .to = to, .n_to = n_to, .x = rows, .ldx = gain ? (size_t)f->model->hp.n_embd : ldx, .n = f->n};
+    f->s->observe(f->w, &o, f->s->observe_arg);
 }
 
 /* Products of one input. Those that need different kinds of activations are separate calls. */
@@ -198,7 +212,7 @@ void qb_forward_rope_store(struct qb_forward *f, int layer)
 bool qb_forward_outputs(struct qb_forward *f, int layer)
 {
     const struct qb_hparams *hp = &f->model->hp;
-    if (layer + 1 < hp->n_layer)
+    if (layer + 1 < hp->n_layer || f->s->observe)
         return true;
     size_t skip = (size_t)(f->n - f->n_outputs);
     f->x += skip * (size_t)hp->n_embd;
@@ -243,7 +257,8 @@ static struct attn_plan plan_attention(const struct qb_forward *f, int layer)
     p.block = p.block > f->n ? f->n : p.block;
     p.n_blocks = (f->n + p.block - 1) / p.block;
     int64_t n_keys = f->pos + f->n;
-    p.n_parts = key_parts(p.n_kv * p.n_blocks, f->w->n, n_keys, f->s->n_part_slots);
+    /* parts depend on the number of workers, and so would the last bits of what is observed */
+    p.n_parts = f->s->observe ? 1 : key_parts(p.n_kv * p.n_blocks, f->w->n, n_keys, f->s->n_part_slots);
     p.part_keys = (n_keys + p.n_parts - 1) / p.n_parts;
     p.part_keys = (p.part_keys + QB_ATTN_KEYS - 1) / QB_ATTN_KEYS * QB_ATTN_KEYS;
     return p;
@@ -369,7 +384,16 @@ void qb_forward_ffn(struct qb_forward *f, const struct qb_layer *l, int layer)
 void qb_forward_head(struct qb_forward *f)
 {
     const struct qb_matrix *to = &f->model->output;
-    qb_forward_norm(f, f->model->output_norm, &to, 1);
+    size_t n_embd = (size_t)f->model->hp.n_embd;
+    if (f->s->observe) { /* all tokens are shown; on with those that get logits */
+        qb_forward_norm(f, f->model->output_norm, &to, 1);
+        qb_pool_barrier(f->w);
+        f->x += (size_t)(f->n - f->n_outputs) * n_embd;
+        f->n = f->n_outputs;
+    }
+    if (f->n_outputs == 0)
+        return;
+    quantize(f, f->x, n_embd, f->model->output_norm, &to, 1);
     struct qb_product p = {to, NULL, f->logits, (size_t)f->model->hp.n_vocab, false};
     multiply(f, &p, 1, QB_PHASE_HEAD);
 }

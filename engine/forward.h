@@ -51,7 +51,9 @@ struct qb_session {
     struct qb_buffers buf;
     float rope_scale; /* of cos and sin */
     const float *last_logits;
-    uint64_t *phase_ns; /* QB_PHASE_COUNT sums, or NULL */
+    uint64_t *phase_ns;     /* QB_PHASE_COUNT sums, or NULL */
+    qb_observe_fn *observe; /* or NULL */
+    void *observe_arg;
 };
 
 /* One worker's view of a micro-batch. */
@@ -80,7 +82,7 @@ void qb_forward_qkv(struct qb_forward *f, const struct qb_layer *l, int layer);
 void qb_forward_rope_store(struct qb_forward *f, int layer);
 /*
  * From here on only rows that someone reads: in the last layer, once the cache has its keys, those of tokens
- * that get logits. False when there are none.
+ * that get logits. False when there are none. While somebody observes, all rows are kept until the head.
  */
 bool qb_forward_outputs(struct qb_forward *f, int layer);
 /* att = attention of q over the cache. */
@@ -89,7 +91,7 @@ void qb_forward_attention(struct qb_forward *f, int layer);
 void qb_forward_attn_output(struct qb_forward *f, const struct qb_layer *l);
 /* x += down (silu(gate h) * up h), h the norm of x by `gain`. */
 void qb_forward_ffn(struct qb_forward *f, const struct qb_layer *l, int layer);
-/* logits = output norm(x) for the tokens that are left. */
+/* logits = output norm(x) for the tokens that get logits. */
 void qb_forward_head(struct qb_forward *f);
 
 /* Fill rope_freq and rope_scale from the hyper-parameters. */

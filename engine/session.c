@@ -253,6 +253,12 @@ void qb_session_rewind(struct qb_session *s, int64_t pos)
         s->pos = pos < 0 ? 0 : pos;
 }
 
+void qb_session_observe(struct qb_session *s, qb_observe_fn *fn, void *arg)
+{
+    s->observe = fn;
+    s->observe_arg = arg;
+}
+
 void qb_session_profile(struct qb_session *s, uint64_t *phase_ns)
 {
     s->phase_ns = phase_ns;
@@ -294,8 +300,7 @@ static void run_micro_batch(struct qb_worker *w, void *arg)
     qb_forward_embed(&f);
     for (int i = 0; i < s->model->hp.n_layer; i++)
         s->model->arch->layer(&f, i);
-    if (f.n_outputs > 0)
-        qb_forward_head(&f);
+    qb_forward_head(&f);
 }
 
 static enum qb_status check_tokens(const struct qb_session *s, const int32_t *tokens, int64_t n,

@@ -47,6 +47,24 @@ enum qb_status qb_session_eval_last(struct qb_session *s, const int32_t *tokens,
 const float *qb_session_logits(const struct qb_session *s);
 
 /*
+ * What comes into weight matrices, before it is quantized: rows x[c * ldx + k] of c < n tokens, which all
+ * matrices of `to` are multiplied with. Called on every worker of the pool at once, with equal arguments
+ * (each may get its own copy of x); x stays as it is until the function has returned on all of them. Every
+ * token of a batch is shown, at every matrix, the output included, whichever logits are wanted, and results
+ * do not depend on the number of threads while somebody observes.
+ */
+struct qb_observation {
+    const struct qb_matrix *const *to;
+    int n_to;
+    const float *x;
+    size_t ldx;
+    int n;
+};
+typedef void qb_observe_fn(struct qb_worker *w, const struct qb_observation *o, void *arg);
+/* NULL, the default, turns it off. */
+void qb_session_observe(struct qb_session *s, qb_observe_fn *fn, void *arg);
+
+/*
  * Where the time goes: phases of the forward pass, summed over layers into an array that the caller owns
  * (NULL, the default, turns it off).
  */
