@@ -11,9 +11,11 @@ enum part {
     PART_Q,
     PART_SCALE,
     PART_FSUM,
-    PART_NSUM32,
     PART_NSUM16,
+    PART_NSUM32,
+    PART_NSUM256,
     PART_NPAIR,
+    PART_NPAIR16,
     PART_F32,
     PART_BF16,
     PART_COUNT
@@ -32,9 +34,13 @@ static size_t part_bytes(enum qb_act_kind kind, enum part p, size_t n)
     case PART_NSUM32:
         return any8 ? n / 32 * sizeof(int32_t) : 0;
     case PART_NSUM16:
-        return b256 ? n / 16 * sizeof(int32_t) : 0;
+        return any8 ? n / 16 * sizeof(int32_t) : 0;
+    case PART_NSUM256:
+        return b256 ? n / 256 * sizeof(int32_t) : 0;
     case PART_NPAIR:
         return b256 ? n / 32 * sizeof(int16_t) : 0;
+    case PART_NPAIR16:
+        return b256 ? n / 16 * sizeof(int16_t) : 0;
     case PART_F32:
         return kind == QB_ACT_F32 ? n * sizeof(float) : 0;
     case PART_BF16:
@@ -72,9 +78,11 @@ void qb_act_init(struct qb_act *a, enum qb_act_kind kind, int n_cols, int64_t n_
                          .q = part[PART_Q],
                          .scale = part[PART_SCALE],
                          .fsum = part[PART_FSUM],
-                         .nsum32 = part[PART_NSUM32],
                          .nsum16 = part[PART_NSUM16],
+                         .nsum32 = part[PART_NSUM32],
+                         .nsum256 = part[PART_NSUM256],
                          .npair = part[PART_NPAIR],
+                         .npair16 = part[PART_NPAIR16],
                          .f32 = part[PART_F32],
                          .bf16 = part[PART_BF16]};
 }

@@ -2,15 +2,21 @@
  * Quantized activations: the right operand of every matrix product.
  *
  * A batch of n_cols columns (tokens) of n_k values each is cut into tiles of at most tile_cols columns of
- * nearly equal width (qb_act_tile). All arrays are tile-major; for the tile that starts at column c0 with w
- * columns: q      int8   at q + c0 * n_k:              [n_k / 4][w][4] scale  f32    at scale + c0 * n_k / B:
- * [n_k / B][w]        B = 32 or 256 nsum32 int32  at nsum32 + c0 * n_k / 32:    [n_k / 32][w]       minus the
- * sum of q over 32 nsum16 int32  at nsum16 + c0 * n_k / 16:    [n_k / 16][w]       Q8_256 only npair  int16
- * at npair + c0 * n_k / 32:     [n_k / 64][w][2]    minus the sums of two neighbouring 32s; Q8_256 only fsum
- * f32    at fsum + c0 * n_k / 32:      [n_k / 32][w]       scale * sum of q over 32; Q8_32 only f32    f32 at
- * f32 + c0 * n_k:            [n_k][w]            QB_ACT_F32 bf16   u16    at bf16 + c0 * n_k:           [n_k
- * / 2][w][2]     QB_ACT_BF16 (n_k even) So one base pointer with small displacements serves the inner loops,
- * and a slice of k is contiguous.
+ * nearly equal width (qb_act_tile). All arrays are tile-major; an array with one entry per B values starts,
+ * for the tile from column c0 on, at entry c0 * n_k / B, and the tile's w columns lie side by side:
+ *
+ *   q        int8   [n_k / 4][w][4]
+ *   scale    f32    [n_k / B][w]        B = 32 or 256
+ *   nsum16   int32  [n_k / 16][w]       minus the sum of q over 16
+ *   nsum32   int32  [n_k / 32][w]
+ *   nsum256  int32  [n_k / 256][w]      Q8_256 only
+ *   npair    int16  [n_k / 64][w][2]    nsum32 in pairs; Q8_256 only
+ *   npair16  int16  [n_k / 32][w][2]    nsum16 in pairs; Q8_256 only
+ *   fsum     f32    [n_k / 32][w]       scale * sum of q over 32; Q8_32 only
+ *   f32      f32    [n_k][w]            QB_ACT_F32
+ *   bf16     u16    [n_k / 2][w][2]     QB_ACT_BF16 (n_k even)
+ *
+ * So one base pointer with small displacements serves the inner loops, and a slice of k is contiguous.
  *
  * q = rint(x / scale) (a true division, ties to even) with scale = max|x| / 127 over the block, so |q| <=
  * 127. A scale below FLT_MIN (a block of zeros or of values too small for an exact division) is 0, and so is
@@ -33,8 +39,8 @@ struct qb_act {
     int n_tiles;
     int8_t *q;
     float *scale, *fsum;
-    int32_t *nsum32, *nsum16;
-    int16_t *npair;
+    int32_t *nsum16, *nsum32, *nsum256;
+    int16_t *npair, *npair16;
     float *f32;
     uint16_t *bf16;
 };

@@ -6,9 +6,11 @@
 #include "kernels/formats/format_ops.h"
 #include <strings.h>
 
+#define QB_OFFSET_0 0
 #define QB_OFFSET_3 3
 #define QB_OFFSET_4 4
 #define QB_OFFSET_5 5
+#define QB_OFFSET_6 6
 #define QB_OFFSET_7 7
 
 /* sub = 0 marks a float format: it has no integer codes. */
@@ -32,7 +34,7 @@ static const struct qb_format formats[QB_FORMAT_COUNT] = {
 };
 #undef QB_FORMAT
 
-/* struct qb_codes holds one block; 16 scales and 8 minima are enough for sub-blocks of 16 and 32. */
+/* struct qb_codes holds one block: up to 16 scales and minima. */
 #define QB_FORMAT(id, gguf, elems, bytes, act, sub, ...)                                                     \
     _Static_assert((elems) <= QB_MAX_BLOCK_ELEMS && (bytes) <= QB_MAX_BLOCK_BYTES, #id);                     \
     _Static_assert((sub) == 0 || ((elems) % (sub) == 0 && (elems) / (sub) <= 16), #id);

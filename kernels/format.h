@@ -22,7 +22,16 @@ enum qb_act_kind {
     QB_ACT_KIND_COUNT
 };
 
-enum qb_min_kind { QB_MIN_NONE, QB_MIN_F32, QB_MIN_I16 };
+enum qb_min_kind { QB_MIN_NONE, QB_MIN_F32, QB_MIN_I16, QB_MIN_I16_16 };
+/* Integer minima: how many weights share one. */
+static inline int qb_min_weights(enum qb_min_kind min)
+{
+    return min == QB_MIN_I16_16 ? 16 : 32;
+}
+static inline bool qb_min_is_integer(enum qb_min_kind min)
+{
+    return min == QB_MIN_I16 || min == QB_MIN_I16_16;
+}
 
 #define QB_OFFSET_NONE (-1)
 
@@ -35,13 +44,14 @@ enum qb_min_kind { QB_MIN_NONE, QB_MIN_F32, QB_MIN_I16 };
  * 1 << offset_shift or 0, and the min part is
  *   QB_MIN_F32: + min_f32[j / 32]
  *   QB_MIN_I16: - min_scale * min_i16[j / 32]
+ *   QB_MIN_I16_16: - min_scale * min_i16[j / 16]
  * This is the common ground of all integer kernels; scalar kernels use it directly.
  */
 struct qb_codes {
     uint8_t code[QB_MAX_BLOCK_ELEMS];
     float scale[16]; /* one per sub-block: the product of all scale factors, rounded once */
     float min_f32[8];
-    int16_t min_i16[8];
+    int16_t min_i16[16];
     float min_scale;
 };
 

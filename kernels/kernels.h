@@ -36,7 +36,8 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
  *   scale      f32  [n_k / sub][32]
  *   min_f32    f32  [n_k / 32][32]         QB_MIN_F32
  *   min_pair   i16  [n_k / 64][32][2]      QB_MIN_I16: minima of two neighbouring 32s
- *   min_scale  f32  [n_k / 256][32]        QB_MIN_I16
+ *                   [n_k / 32][32][2]      QB_MIN_I16_16: of two neighbouring 16s
+ *   min_scale  f32  [n_k / 256][32]        QB_MIN_I16, QB_MIN_I16_16
  *   f32        f32  [n_k][32]              float formats under QB_ACT_F32
  *   bf16       u16  [n_k / 2][32][2]       BF16 under QB_ACT_BF16
  * Rows past the end of the matrix hold copies of its last row (their results are thrown away).
@@ -56,14 +57,24 @@ void qb_panel_init(struct qb_panel *p, void *storage); /* 64-byte aligned */
 /* Fill the rows from n_rows on with copies of row n_rows - 1: the end of an interleaved integer matrix. */
 void qb_panel_repeat_last_row(struct qb_panel *p, const struct qb_format *f, int n_rows, int64_t n_k);
 
-/* Which tile kernel a panel needs. WIDE: codes over 127 (Q8_0, IQ4): AVX2 must not pair them in 16 bits. */
+/*
+ * Which tile kernel a panel needs: weights under a scale, minima, activations under a scale. WIDE: codes over
+ * 127, which AVX2 must not pair in 16 bits. A class takes every code offset of its formats
+ * (qb_panel.offset_shift).
+ */
 enum qb_tile_class {
-    QB_TILE_S32_A32,       /* scale per 32, activations Q8_32:  Q4_0 Q5_0 */
-    QB_TILE_S32_A32_WIDE,  /* Q8_0 IQ4_NL */
-    QB_TILE_M32_A32,       /* float minimum:                    Q4_1 Q5_1 */
-    QB_TILE_S32_A256_WIDE, /* scale per 32, activations Q8_256: IQ4_XS */
-    QB_TILE_M32_A256,      /* integer minimum:                  Q4_K Q5_K */
-    QB_TILE_S16_A256,      /* scale per 16:                     Q6_K */
+    QB_TILE_S16_A32,        /* NVFP4 */
+    QB_TILE_S32_A32,        /* Q4_0 Q5_0 MXFP4 Q1_0 Q2_0 */
+    QB_TILE_S32_A32_WIDE,   /* Q8_0 IQ4_NL */
+    QB_TILE_M32_A32,        /* scale and float minimum per 32: Q4_1 Q5_1 */
+    QB_TILE_S16_A256,       /* Q6_K IQ2_XS IQ2_S IQ1_M */
+    QB_TILE_S32_A256,       /* IQ2_XXS IQ3_XXS IQ3_S */
+    QB_TILE_S32_A256_WIDE,  /* IQ4_XS */
+    QB_TILE_M32_A256,       /* scale and integer minimum per 32: Q4_K Q5_K */
+    QB_TILE_S256_A256,      /* sub-scales are in the codes: TQ1_0 TQ2_0 */
+    QB_TILE_S256_A256_WIDE, /* Q3_K */
+    QB_TILE_S256_M16_A256,  /* and integer minima per 16: Q2_K */
+    QB_TILE_S256_M32_A256,  /* and integer minima per 32: IQ1_S */
     QB_TILE_F32,
     QB_TILE_BF16,
     QB_TILE_CLASS_COUNT

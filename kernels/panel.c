@@ -13,7 +13,7 @@
 #define WEIGHT_BYTES    (ROWS * K * sizeof(float))
 #define SCALE_BYTES     (ROWS * (K / 16) * sizeof(float))
 #define MIN_F32_BYTES   (ROWS * (K / 32) * sizeof(float))
-#define MIN_PAIR_BYTES  (ROWS * (K / 32) * sizeof(int16_t))
+#define MIN_PAIR_BYTES  (ROWS * (K / 16) * sizeof(int16_t))
 #define MIN_SCALE_BYTES (ROWS * (K / 256) * sizeof(float))
 
 size_t qb_panel_bytes(void)
@@ -54,8 +54,8 @@ void qb_panel_repeat_last_row(struct qb_panel *p, const struct qb_format *f, int
     repeat_last(p->scale, n_k / f->sub, n_rows, sizeof(float));
     if (f->min == QB_MIN_F32)
         repeat_last(p->min_f32, n_k / 32, n_rows, sizeof(float));
-    if (f->min == QB_MIN_I16) {
-        repeat_last(p->min_pair, n_k / 64, n_rows, 2 * sizeof(int16_t));
+    if (qb_min_is_integer(f->min)) {
+        repeat_last(p->min_pair, n_k / (2 * qb_min_weights(f->min)), n_rows, 2 * sizeof(int16_t));
         repeat_last(p->min_scale, n_k / 256, n_rows, sizeof(float));
     }
 }

@@ -45,10 +45,20 @@ static const char *const op_names[] = {
 };
 
 static const char *const tile_class_names[] = {
-    [QB_TILE_S32_A32] = "s32_a32",   [QB_TILE_S32_A32_WIDE] = "s32_a32_wide",
-    [QB_TILE_M32_A32] = "m32_a32",   [QB_TILE_S32_A256_WIDE] = "s32_a256_wide",
-    [QB_TILE_M32_A256] = "m32_a256", [QB_TILE_S16_A256] = "s16_a256",
-    [QB_TILE_F32] = "f32",           [QB_TILE_BF16] = "bf16",
+    [QB_TILE_S16_A32] = "s16_a32",
+    [QB_TILE_S32_A32] = "s32_a32",
+    [QB_TILE_S32_A32_WIDE] = "s32_a32_wide",
+    [QB_TILE_M32_A32] = "m32_a32",
+    [QB_TILE_S16_A256] = "s16_a256",
+    [QB_TILE_S32_A256] = "s32_a256",
+    [QB_TILE_S32_A256_WIDE] = "s32_a256_wide",
+    [QB_TILE_M32_A256] = "m32_a256",
+    [QB_TILE_S256_A256] = "s256_a256",
+    [QB_TILE_S256_A256_WIDE] = "s256_a256_wide",
+    [QB_TILE_S256_M16_A256] = "s256_m16_a256",
+    [QB_TILE_S256_M32_A256] = "s256_m32_a256",
+    [QB_TILE_F32] = "f32",
+    [QB_TILE_BF16] = "bf16",
 };
 _Static_assert(QB_ARRAY_LEN(tile_class_names) == QB_TILE_CLASS_COUNT, "one name per tile class");
 

@@ -192,21 +192,45 @@ enum qb_act_kind qb_kernel_set_act(const struct qb_kernel_set *set, const struct
     return f->act;
 }
 
+/* The class of an integer format by its traits. */
+static enum qb_tile_class integer_class(const struct qb_format *f)
+{
+    static const struct {
+        enum qb_act_kind act;
+        int sub;
+        enum qb_min_kind min;
+        bool wide;
+        enum qb_tile_class tile_class;
+    } classes[] = {
+        {QB_ACT_Q8_32, 16, QB_MIN_NONE, false, QB_TILE_S16_A32},
+        {QB_ACT_Q8_32, 32, QB_MIN_NONE, false, QB_TILE_S32_A32},
+        {QB_ACT_Q8_32, 32, QB_MIN_NONE, true, QB_TILE_S32_A32_WIDE},
+        {QB_ACT_Q8_32, 32, QB_MIN_F32, false, QB_TILE_M32_A32},
+        {QB_ACT_Q8_256, 16, QB_MIN_NONE, false, QB_TILE_S16_A256},
+        {QB_ACT_Q8_256, 32, QB_MIN_NONE, false, QB_TILE_S32_A256},
+        {QB_ACT_Q8_256, 32, QB_MIN_NONE, true, QB_TILE_S32_A256_WIDE},
+        {QB_ACT_Q8_256, 32, QB_MIN_I16, false, QB_TILE_M32_A256},
+        {QB_ACT_Q8_256, 256, QB_MIN_NONE, false, QB_TILE_S256_A256},
+        {QB_ACT_Q8_256, 256, QB_MIN_NONE, true, QB_TILE_S256_A256_WIDE},
+        {QB_ACT_Q8_256, 256, QB_MIN_I16_16, false, QB_TILE_S256_M16_A256},
+        {QB_ACT_Q8_256, 256, QB_MIN_I16, false, QB_TILE_S256_M32_A256},
+    };
+    bool wide = f->offset_shift == 7;
+    for (size_t i = 0; i < QB_ARRAY_LEN(classes); i++)
+        if (classes[i].act == f->act && classes[i].sub == f->sub && classes[i].min == f->min &&
+            classes[i].wide == wide)
+            return classes[i].tile_class;
+    QB_BUG("no tile class for %s", f->name);
+}
+
 enum qb_tile_class qb_kernel_set_tile_class(const struct qb_kernel_set *set, const struct qb_format *f)
 {
-    bool wide = f->offset_shift == 7;
     switch (qb_kernel_set_act(set, f)) {
-    case QB_ACT_Q8_32:
-        if (f->min == QB_MIN_F32)
-            return QB_TILE_M32_A32;
-        return wide ? QB_TILE_S32_A32_WIDE : QB_TILE_S32_A32;
-    case QB_ACT_Q8_256:
-        if (f->min == QB_MIN_I16)
-            return QB_TILE_M32_A256;
-        return f->sub == 16 ? QB_TILE_S16_A256 : QB_TILE_S32_A256_WIDE;
+    case QB_ACT_F32:
+        return QB_TILE_F32;
     case QB_ACT_BF16:
         return QB_TILE_BF16;
     default:
-        return QB_TILE_F32;
+        return integer_class(f);
     }
 }

@@ -41,7 +41,7 @@ static void quantize_column(const float *x, struct qb_act *a, int64_t c0, int w,
     int per = a->kind == QB_ACT_Q8_32 ? 32 : 256;
     int8_t *q = a->q + c0 * a->n_k;
     int64_t n32 = c0 * (a->n_k / 32), n16 = c0 * (a->n_k / 16);
-    int32_t sum16 = 0, sum32 = 0;
+    int32_t sum16 = 0, sum32 = 0, sum256 = 0;
     float scale = 0;
     for (int64_t k = 0; k < a->n_k; k++) {
         if (k % per == 0) {
@@ -53,8 +53,13 @@ static void quantize_column(const float *x, struct qb_act *a, int64_t c0, int w,
         q[(k / 4 * w + pos) * 4 + k % 4] = (int8_t)v;
         sum16 = (k % 16 ? sum16 : 0) + v;
         sum32 = (k % 32 ? sum32 : 0) + v;
-        if (a->nsum16 && k % 16 == 15)
+        sum256 = (k % 256 ? sum256 : 0) + v;
+        if (k % 16 == 15)
             a->nsum16[n16 + k / 16 * w + pos] = -sum16;
+        if (a->npair16 && k % 16 == 15)
+            a->npair16[n16 + (k / 32 * w + pos) * 2 + k / 16 % 2] = (int16_t)-sum16;
+        if (a->nsum256 && k % 256 == 255)
+            a->nsum256[c0 * (a->n_k / 256) + k / 256 * w + pos] = -sum256;
         if (k % 32 != 31)
             continue;
         a->nsum32[n32 + k / 32 * w + pos] = -sum32;
@@ -90,8 +95,8 @@ static void block_sizes(const struct qb_format *f, const uint8_t *block, double 
         double min = 0;
         if (f->min == QB_MIN_F32)
             min = c.min_f32[j / 32];
-        else if (f->min == QB_MIN_I16)
-            min = (double)c.min_scale * c.min_i16[j / 32];
+        else if (qb_min_is_integer(f->min))
+            min = (double)c.min_scale * c.min_i16[j / qb_min_weights(f->min)];
         size[j] = fabs((double)c.scale[j / f->sub] * (c.code[j] - offset)) + fabs(min);
     }
 }

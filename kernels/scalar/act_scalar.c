@@ -43,9 +43,12 @@ static void column_q8_32(const struct target *t, const float *x)
 {
     for (int64_t k = 0; k < t->a->n_k; k += 32) {
         float scale = block_scale(x + k, 32);
-        int32_t sum = put_q(t, x + k, k, 32, scale);
+        int32_t lo = put_q(t, x + k, k, 16, scale), hi = put_q(t, x + k + 16, k + 16, 16, scale);
+        int32_t sum = lo + hi;
         int64_t i = target_index(t, k, 32);
         t->a->scale[i] = scale;
+        t->a->nsum16[target_index(t, k, 16)] = -lo;
+        t->a->nsum16[target_index(t, k + 16, 16)] = -hi;
         t->a->nsum32[i] = -sum;
         t->a->fsum[i] = scale * (float)sum;
     }
@@ -54,11 +57,14 @@ static void column_q8_32(const struct target *t, const float *x)
 static void column_q8_256(const struct target *t, const float *x)
 {
     int16_t *npair = t->a->npair + t->c0 * (t->a->n_k / 32);
+    int16_t *npair16 = t->a->npair16 + t->c0 * (t->a->n_k / 16);
     float scale = 0;
+    int32_t sum = 0;
     for (int64_t k = 0; k < t->a->n_k; k += 32) {
         if (k % 256 == 0) {
             scale = block_scale(x + k, 256);
             t->a->scale[target_index(t, k, 256)] = scale;
+            sum = 0;
         }
         int32_t lo = put_q(t, x + k, k, 16, scale);
         int32_t hi = put_q(t, x + k + 16, k + 16, 16, scale);
@@ -66,6 +72,11 @@ static void column_q8_256(const struct target *t, const float *x)
         t->a->nsum16[target_index(t, k + 16, 16)] = -hi;
         t->a->nsum32[target_index(t, k, 32)] = -(lo + hi);
         npair[(k / 64 * t->width + t->pos) * 2 + k / 32 % 2] = (int16_t) - (lo + hi);
+        npair16[(k / 32 * t->width + t->pos) * 2] = (int16_t)-lo;
+        npair16[(k / 32 * t->width + t->pos) * 2 + 1] = (int16_t)-hi;
+        sum += lo + hi;
+        if (k % 256 == 224)
+            t->a->nsum256[target_index(t, k, 256)] = -sum;
     }
 }
 

@@ -21,10 +21,11 @@ static void put_codes(const struct qb_format *f, const struct qb_codes *c, int64
         p->scale[(k / f->sub + s) * ROWS + r] = c->scale[s];
     for (int i = 0; f->min == QB_MIN_F32 && i < f->block_elems / 32; i++)
         p->min_f32[(k / 32 + i) * ROWS + r] = c->min_f32[i];
-    if (f->min != QB_MIN_I16)
+    if (!qb_min_is_integer(f->min))
         return;
-    for (int i = 0; i < f->block_elems / 32; i++)
-        p->min_pair[((k / 32 + i) / 2 * ROWS + r) * 2 + (k / 32 + i) % 2] = c->min_i16[i];
+    int per = qb_min_weights(f->min);
+    for (int i = 0; i < f->block_elems / per; i++)
+        p->min_pair[((k / per + i) / 2 * ROWS + r) * 2 + (k / per + i) % 2] = c->min_i16[i];
     p->min_scale[k / 256 * ROWS + r] = c->min_scale;
 }
 
@@ -72,14 +73,16 @@ static int64_t act_index(const struct column *c, int64_t k, int per)
 
 static int32_t act_nsum(const struct column *c, int64_t k, int sub)
 {
-    return sub == 16 ? c->a->nsum16[act_index(c, k, 16)] : c->a->nsum32[act_index(c, k, 32)];
+    const int32_t *nsum = sub == 16 ? c->a->nsum16 : sub == 32 ? c->a->nsum32 : c->a->nsum256;
+    return nsum[act_index(c, k, sub)];
 }
 
-/* Minus the sum of q over the 32 weights at k, from pairs: npair is [n_k / 64][width][2]. */
-static int32_t act_npair(const struct column *c, int64_t k)
+/* Minus the sum of q over the 16 or 32 weights at k, from pairs: [n_k / (2 per)][width][2]. */
+static int32_t act_npair(const struct column *c, int64_t k, int per)
 {
-    int64_t base = c->c0 * (c->a->n_k / 32);
-    return c->a->npair[base + (k / 64 * c->width + c->pos) * 2 + k / 32 % 2];
+    int64_t base = c->c0 * (c->a->n_k / per);
+    const int16_t *npair = per == 16 ? c->a->npair16 : c->a->npair;
+    return npair[base + (k / (2 * per) * c->width + c->pos) * 2 + k / per % 2];
 }
 
 /* What a tile class means; the constants of one instance. */
@@ -110,10 +113,11 @@ static float act_block(const struct qb_panel *p, const struct column *c, int r, 
     float sum = 0;
     for (int s = 0; s < t.act; s += t.sub)
         sum += p->scale[(k + s) / t.sub * ROWS + r] * (float)sub_sum(p, c, r, k0, k + s, t.sub);
-    if (t.min == QB_MIN_I16) {
+    if (qb_min_is_integer(t.min)) {
         int32_t mins = 0;
-        for (int s = 0; s < t.act; s += 32)
-            mins += p->min_pair[((k + s) / 64 * ROWS + r) * 2 + (k + s) / 32 % 2] * act_npair(c, k0 + k + s);
+        int per = qb_min_weights(t.min);
+        for (int64_t j = k; j < k + t.act; j += per)
+            mins += p->min_pair[(j / (2 * per) * ROWS + r) * 2 + j / per % 2] * act_npair(c, k0 + j, per);
         sum += p->min_scale[k / 256 * ROWS + r] * (float)mins;
     }
     sum *= c->a->scale[act_index(c, k0 + k, t.act)];
@@ -145,33 +149,50 @@ static void tile_scalar(const struct qb_panel *p, const struct qb_act *a, int ti
     {                                                                                                        \
         tile_scalar(p, a, tile, k0, n_k, init, accumulate, out, ldo, (struct traits){sub, act, min});        \
     }
+TILE(s16_a32, 16, 32, QB_MIN_NONE)
 TILE(s32_a32, 32, 32, QB_MIN_NONE)
 TILE(s32_a32_wide, 32, 32, QB_MIN_NONE)
 TILE(m32_a32, 32, 32, QB_MIN_F32)
+TILE(s16_a256, 16, 256, QB_MIN_NONE)
+TILE(s32_a256, 32, 256, QB_MIN_NONE)
 TILE(s32_a256_wide, 32, 256, QB_MIN_NONE)
 TILE(m32_a256, 32, 256, QB_MIN_I16)
-TILE(s16_a256, 16, 256, QB_MIN_NONE)
+TILE(s256_a256, 256, 256, QB_MIN_NONE)
+TILE(s256_a256_wide, 256, 256, QB_MIN_NONE)
+TILE(s256_m16_a256, 256, 256, QB_MIN_I16_16)
+TILE(s256_m32_a256, 256, 256, QB_MIN_I16)
+
+/* The weights j0 .. j0 + n - 1 of a block (one activation block, at k) times one column. */
+static float act_block_product(const struct qb_format *f, const struct qb_codes *w, int j0, int n,
+                               const struct column *c, int64_t k)
+{
+    int32_t offset = offset_of(f->offset_shift), mins = 0;
+    int per = qb_min_weights(f->min);
+    float sum = 0;
+    for (int s = 0; s < n; s += f->sub) {
+        int32_t isum = 0;
+        for (int j = s; j < s + f->sub; j++)
+            isum += (w->code[j0 + j] - offset) * act_q4(c, k + j)[(k + j) % 4];
+        sum += w->scale[(j0 + s) / f->sub] * (float)isum;
+    }
+    if (qb_min_is_integer(f->min)) {
+        for (int s = 0; s < n; s += per)
+            mins += w->min_i16[(j0 + s) / per] * act_npair(c, k + s, per);
+        sum += w->min_scale * (float)mins;
+    }
+    sum *= c->a->scale[act_index(c, k, n)];
+    return f->min == QB_MIN_F32 ? sum + w->min_f32[j0 / 32] * c->a->fsum[act_index(c, k, 32)] : sum;
+}
 
 /* One block of weights times one column. */
 static float block_product(const struct qb_format *f, const struct qb_codes *w, const struct column *c,
                            int64_t k)
 {
-    int32_t offset = offset_of(f->offset_shift), mins = 0;
-    float sum = 0, min_sum = 0;
-    for (int s = 0; s < f->block_elems; s += f->sub) {
-        int32_t isum = 0;
-        for (int j = s; j < s + f->sub; j++)
-            isum += (w->code[j] - offset) * act_q4(c, k + j)[(k + j) % 4];
-        sum += w->scale[s / f->sub] * (float)isum;
-    }
-    if (f->min == QB_MIN_F32)
-        min_sum = w->min_f32[0] * c->a->fsum[act_index(c, k, 32)];
-    if (f->min == QB_MIN_I16) {
-        for (int s = 0; s < f->block_elems; s += 32)
-            mins += w->min_i16[s / 32] * act_npair(c, k + s);
-        sum += w->min_scale * (float)mins;
-    }
-    return sum * c->a->scale[act_index(c, k, f->act == QB_ACT_Q8_32 ? 32 : 256)] + min_sum;
+    int act = f->act == QB_ACT_Q8_32 ? 32 : 256;
+    float sum = 0;
+    for (int j = 0; j < f->block_elems; j += act)
+        sum += act_block_product(f, w, j, act, c, k + j);
+    return sum;
 }
 
 void qb_gemv_scalar(const struct qb_matrix *m, int64_t row0, int64_t n_rows, const struct qb_act *a,

@@ -13,8 +13,8 @@ struct act_column {
     int64_t n_k, width;
     int32_t *q; /* fours */
     float *scale, *fsum;
-    int32_t *nsum32, *nsum16;
-    int32_t *npair; /* pairs */
+    int32_t *nsum16, *nsum32, *nsum256;
+    int32_t *npair, *npair16; /* pairs */
 };
 
 static struct act_column act_column_at(const struct qb_act *a, int c)
@@ -24,13 +24,15 @@ static struct act_column act_column_at(const struct qb_act *a, int c)
     struct act_column t = {.n_k = n_k, .width = width};
     t.q = (int32_t *)(void *)a->q + c0 * (n_k / 4) + pos;
     t.scale = a->scale + c0 * (n_k / (a->kind == QB_ACT_Q8_32 ? 32 : 256)) + pos;
+    t.nsum16 = a->nsum16 + c0 * (n_k / 16) + pos;
     t.nsum32 = a->nsum32 + c0 * (n_k / 32) + pos;
     if (a->kind == QB_ACT_Q8_32) {
         t.fsum = a->fsum + c0 * (n_k / 32) + pos;
         return t;
     }
-    t.nsum16 = a->nsum16 + c0 * (n_k / 16) + pos;
+    t.nsum256 = a->nsum256 + c0 * (n_k / 256) + pos;
     t.npair = (int32_t *)(void *)a->npair + c0 * (n_k / 64) + pos;
+    t.npair16 = (int32_t *)(void *)a->npair16 + c0 * (n_k / 32) + pos;
     return t;
 }
 
@@ -84,6 +86,22 @@ INLINE void store_q(struct act_column *t, __m256i q)
         *t->q = four[i];
 }
 
+/* The sums over 32 values and its halves, negated; @return minus the whole sum. */
+INLINE int32_t store_sums(struct act_column *t, int32_t lo, int32_t hi)
+{
+    t->nsum16[0] = -lo;
+    t->nsum16[t->width] = -hi;
+    t->nsum16 += 2 * t->width;
+    *t->nsum32 = -(lo + hi);
+    t->nsum32 += t->width;
+    return -(lo + hi);
+}
+
+INLINE int32_t int16_pair(int32_t first, int32_t second)
+{
+    return (int32_t)((uint32_t)(first & 0xffff) | (uint32_t)second << 16);
+}
+
 static void column_q8_32(struct act_column t, const float *x)
 {
     for (int64_t k = 0; k < t.n_k; k += 32) {
@@ -92,11 +110,10 @@ static void column_q8_32(struct act_column t, const float *x)
         int32_t lo, hi;
         sums_16(q, &lo, &hi);
         store_q(&t, q);
+        store_sums(&t, lo, hi);
         *t.scale = scale;
-        *t.nsum32 = -(lo + hi);
         *t.fsum = scale * (float)(lo + hi);
         t.scale += t.width;
-        t.nsum32 += t.width;
         t.fsum += t.width;
     }
 }
@@ -108,26 +125,27 @@ INLINE int32_t block_part(struct act_column *t, const float *x, float scale)
     int32_t lo, hi;
     sums_16(q, &lo, &hi);
     store_q(t, q);
-    t->nsum16[0] = -lo;
-    t->nsum16[t->width] = -hi;
-    t->nsum16 += 2 * t->width;
-    *t->nsum32 = -(lo + hi);
-    t->nsum32 += t->width;
-    return -(lo + hi);
+    *t->npair16 = int16_pair(-lo, -hi);
+    t->npair16 += t->width;
+    return store_sums(t, lo, hi);
 }
 
 static void column_q8_256(struct act_column t, const float *x)
 {
     for (int64_t k0 = 0; k0 < t.n_k; k0 += 256) {
         float scale = block_scale(x + k0, 256);
+        int32_t sum = 0;
         *t.scale = scale;
         t.scale += t.width;
         for (int64_t k = k0; k < k0 + 256; k += 64) {
             int32_t first = block_part(&t, x + k, scale);
             int32_t second = block_part(&t, x + k + 32, scale);
-            *t.npair = (int32_t)((uint32_t)(first & 0xffff) | (uint32_t)second << 16);
+            *t.npair = int16_pair(first, second);
             t.npair += t.width;
+            sum += first + second;
         }
+        *t.nsum256 = sum;
+        t.nsum256 += t.width;
     }
 }
 

@@ -20,7 +20,7 @@
 struct tile_shape {
     int cols;  /* 1..TILE_COLS */
     int vecs;  /* vectors of 8 rows at a time */
-    int sub;   /* weights per fold: 16 or 32 */
+    int sub;   /* weights per fold: 16, 32 or 256 */
     int act;   /* activations per scale: 32 or 256 */
     int shift; /* of the code offset, or QB_OFFSET_NONE */
     /* products in an int16: floor(32767 / (254 * largest code)), or of the largest |weight| if centered; 0 =
@@ -51,7 +51,7 @@ QB_INLINE struct tile_act tile_act_at(const struct qb_act *a, int tile, int64_t 
 {
     int w;
     int64_t c0 = qb_act_tile(a, tile, &w);
-    const int32_t *nsum = s.sub == 16 ? a->nsum16 : a->nsum32;
+    const int32_t *nsum = s.sub == 16 ? a->nsum16 : s.sub == 32 ? a->nsum32 : a->nsum256;
     struct tile_act t = {
         .q = a->q + c0 * a->n_k + k0 * w,
         .scale = a->scale + c0 * (a->n_k / s.act) + k0 / s.act * w,
@@ -61,6 +61,8 @@ QB_INLINE struct tile_act tile_act_at(const struct qb_act *a, int tile, int64_t 
         t.fsum = a->fsum + c0 * (a->n_k / 32) + k0 / 32 * w;
     if (s.min == QB_MIN_I16)
         t.npair = a->npair + c0 * (a->n_k / 32) + k0 / 32 * w;
+    if (s.min == QB_MIN_I16_16)
+        t.npair = a->npair16 + c0 * (a->n_k / 16) + k0 / 16 * w;
     return t;
 }
 
@@ -88,15 +90,16 @@ QB_INLINE void tile_starts(const struct tile_act *a, int64_t n, struct tile_shap
     }
 }
 
-/* Sums of products of one sub-block; w: the codes of the first row vector, x: the activations. */
-QB_INLINE struct tile_int tile_dot(const uint8_t *w, const int8_t *x, const int32_t *start,
-                                   struct tile_shape s)
+/* Sums of products of up to 32 weights; w: the codes of the first row vector, x: the activations. */
+QB_INLINE struct tile_int tile_dot_part(const uint8_t *w, const int8_t *x, const int32_t *start,
+                                        struct tile_shape s)
 {
+    const int n = s.sub < 32 ? s.sub : 32;
     const __m256i ones = _mm256_set1_epi16(1), flip = _mm256_set1_epi8((char)0x80);
     const int depth = s.depth == 0 ? 1 : s.depth;
     struct tile_int part, sum;
     QB_UNROLL
-    for (int k = 0; k < s.sub / 4; k++) {
+    for (int k = 0; k < n / 4; k++) {
         __m256i sign[MAX_VECS], code[MAX_VECS];
         QB_UNROLL
         for (int v = 0; v < s.vecs; v++) {
@@ -116,12 +119,27 @@ QB_INLINE struct tile_int tile_dot(const uint8_t *w, const int8_t *x, const int3
                 part.v[v][c] = broadcast4(start + c);
             part.v[v][c] = k % depth == 0 && !s.centered ? t : _mm256_add_epi16(part.v[v][c], t);
             QB_IN_ORDER(part.v[v][c]);
-            if ((k + 1) % depth == 0 || k + 1 == s.sub / 4) {
+            if ((k + 1) % depth == 0 || k + 1 == n / 4) {
                 t = _mm256_madd_epi16(part.v[v][c], ones);
                 sum.v[v][c] = k < depth ? t : _mm256_add_epi32(sum.v[v][c], t);
                 QB_IN_ORDER(sum.v[v][c]);
             }
         }
+    }
+    return sum;
+}
+
+/* Sums of products of one sub-block. */
+QB_INLINE struct tile_int tile_dot(const uint8_t *w, const int8_t *x, const int32_t *start,
+                                   struct tile_shape s)
+{
+    struct tile_int sum = tile_dot_part(w, x, start, s);
+    for (int part = 32; part < s.sub; part += 32) {
+        struct tile_int more = tile_dot_part(w + part * QB_PANEL_ROWS, x + part * s.cols, start, s);
+        QB_UNROLL
+        for (int i = 0; i < s.cols * s.vecs; i++)
+            sum.v[i % s.vecs][i / s.vecs] =
+                _mm256_add_epi32(sum.v[i % s.vecs][i / s.vecs], more.v[i % s.vecs][i / s.vecs]);
     }
     return sum;
 }
@@ -138,7 +156,7 @@ QB_INLINE void tile_fold(const struct qb_panel *p, int r, const struct tile_act 
             d = _mm256_add_epi32(d, _mm256_slli_epi32(broadcast4(a->nsum + b * s.cols + c), s.shift));
         __m256 scale = _mm256_load_ps(p->scale + b * QB_PANEL_ROWS + r + 8 * v);
         if (s.act == 32)
-            scale = _mm256_mul_ps(scale, _mm256_set1_ps(a->scale[b * s.cols + c]));
+            scale = _mm256_mul_ps(scale, _mm256_set1_ps(a->scale[b * s.sub / 32 * s.cols + c]));
         f->v[v][c] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(d), scale, f->v[v][c]);
         if (s.min == QB_MIN_F32)
             f->v[v][c] = _mm256_fmadd_ps(_mm256_load_ps(p->min_f32 + b * QB_PANEL_ROWS + r + 8 * v),
@@ -150,14 +168,15 @@ QB_INLINE void tile_fold(const struct qb_panel *p, int r, const struct tile_act 
 QB_INLINE void tile_min_i16(const struct qb_panel *p, int r, const struct tile_act *a, int64_t n,
                             struct tile_shape s, struct tile_sum *f)
 {
-    const int16_t *m = p->min_pair + (n * 4 * QB_PANEL_ROWS + r) * 2;
-    const int16_t *x = a->npair + n * 4 * s.cols * 2;
+    const int pairs = s.min == QB_MIN_I16_16 ? 8 : 4;
+    const int16_t *m = p->min_pair + (n * pairs * QB_PANEL_ROWS + r) * 2;
+    const int16_t *x = a->npair + n * pairs * s.cols * 2;
     QB_UNROLL
     for (int i = 0; i < s.cols * s.vecs; i++) {
         const int c = i / s.vecs, v = i % s.vecs;
         __m256i sum = _mm256_setzero_si256();
         QB_UNROLL
-        for (int k = 0; k < 4; k++) {
+        for (int k = 0; k < pairs; k++) {
             __m256i min = _mm256_load_si256((const void *)(m + (k * QB_PANEL_ROWS + 8 * v) * 2));
             sum = _mm256_add_epi32(sum, _mm256_madd_epi16(min, broadcast4(x + (k * s.cols + c) * 2)));
         }
@@ -212,7 +231,7 @@ QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int 
         for (int r = 0; r < QB_PANEL_ROWS; r += 8 * s.vecs) {
             struct tile_sum f;
             tile_rows(p, r, &a, k / s.sub, step / s.sub, s, &f);
-            if (s.min == QB_MIN_I16)
+            if (qb_min_is_integer(s.min))
                 tile_min_i16(p, r, &a, k / 256, s, &f);
             tile_store(s, &f, s.act == 32 ? NULL : a.scale + k / 256 * s.cols, init ? init + r : NULL,
                        accumulate, out + r, ldo);
@@ -241,19 +260,41 @@ QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int 
         }                                                                                                    \
     }
 
+/* A class with several code offsets chooses its instance by the panel. */
+#define TILE_BY_OFFSET(name, choice)                                                                         \
+    void name(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,           \
+              const float *init, bool accumulate, float *out, size_t ldo)                                    \
+    {                                                                                                        \
+        int shift = p->offset_shift;                                                                         \
+        qb_tile_fn *fn = choice;                                                                             \
+        fn(p, a, tile, k0, n_k, init, accumulate, out, ldo);                                                 \
+    }
+
 /* vecs, sub, act, shift, depth, min, centered: in the order of struct tile_shape */
+TILE_FN(static, tile_s32_a32_2bit, 2, 32, 32, 0, 8, QB_MIN_NONE, false)
 TILE_FN(static, tile_s32_a32_4bit, 2, 32, 32, 3, 8, QB_MIN_NONE, false)
 TILE_FN(static, tile_s32_a32_5bit, 2, 32, 32, 4, 8, QB_MIN_NONE, true)
+TILE_BY_OFFSET(qb_tile_s32_a32_avx2, shift == 3   ? tile_s32_a32_4bit
+                                     : shift == 4 ? tile_s32_a32_5bit
+                                                  : tile_s32_a32_2bit)
 
-void qb_tile_s32_a32_avx2(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,
-                          const float *init, bool accumulate, float *out, size_t ldo)
-{
-    qb_tile_fn *fn = p->offset_shift == 3 ? tile_s32_a32_4bit : tile_s32_a32_5bit;
-    fn(p, a, tile, k0, n_k, init, accumulate, out, ldo);
-}
+TILE_FN(static, tile_s16_a256_5bit, 1, 16, 256, 4, 4, QB_MIN_NONE, true)
+TILE_FN(static, tile_s16_a256_6bit, 1, 16, 256, 5, 4, QB_MIN_NONE, true)
+TILE_FN(static, tile_s16_a256_7bit, 1, 16, 256, 6, 1, QB_MIN_NONE, false)
+TILE_BY_OFFSET(qb_tile_s16_a256_avx2, shift == 5   ? tile_s16_a256_6bit
+                                      : shift == 6 ? tile_s16_a256_7bit
+                                                   : tile_s16_a256_5bit)
 
+TILE_FN(static, tile_s32_a256_5bit, 2, 32, 256, 4, 8, QB_MIN_NONE, true)
+TILE_FN(static, tile_s32_a256_7bit, 1, 32, 256, 6, 1, QB_MIN_NONE, false)
+TILE_BY_OFFSET(qb_tile_s32_a256_avx2, shift == 4 ? tile_s32_a256_5bit : tile_s32_a256_7bit)
+
+TILE_FN(, qb_tile_s16_a32_avx2, 1, 16, 32, 4, 4, QB_MIN_NONE, true)
 TILE_FN(, qb_tile_s32_a32_wide_avx2, 1, 32, 32, 7, 0, QB_MIN_NONE, false)
 TILE_FN(, qb_tile_m32_a32_avx2, 2, 32, 32, QB_OFFSET_NONE, 4, QB_MIN_F32, false)
 TILE_FN(, qb_tile_s32_a256_wide_avx2, 1, 32, 256, 7, 0, QB_MIN_NONE, false)
 TILE_FN(, qb_tile_m32_a256_avx2, 2, 32, 256, QB_OFFSET_NONE, 4, QB_MIN_I16, false)
-TILE_FN(, qb_tile_s16_a256_avx2, 1, 16, 256, 5, 4, QB_MIN_NONE, true)
+TILE_FN(, qb_tile_s256_a256_avx2, 2, 256, 256, 0, 8, QB_MIN_NONE, false)
+TILE_FN(, qb_tile_s256_a256_wide_avx2, 1, 256, 256, 7, 0, QB_MIN_NONE, false)
+TILE_FN(, qb_tile_s256_m16_a256_avx2, 2, 256, 256, QB_OFFSET_NONE, 2, QB_MIN_I16_16, false)
+TILE_FN(, qb_tile_s256_m32_a256_avx2, 2, 256, 256, 4, 4, QB_MIN_I16, false)

@@ -29,8 +29,8 @@ static struct panel_sizes panel_sizes(const struct qb_format *f, bool bf16, int6
     struct panel_sizes s = {.code = n, .scale = n / (size_t)f->sub * sizeof(float)};
     if (f->min == QB_MIN_F32)
         s.min_f32 = n / 32 * sizeof(float);
-    if (f->min == QB_MIN_I16) {
-        s.min_pair = n / 32 * sizeof(int16_t);
+    if (qb_min_is_integer(f->min)) {
+        s.min_pair = n / (size_t)qb_min_weights(f->min) * sizeof(int16_t);
         s.min_scale = n / 256 * sizeof(float);
     }
     return s;
@@ -90,8 +90,10 @@ static float panel_weight(const struct qb_panel *p, const struct qb_format *f, i
     double w = (double)p->scale[k / f->sub * ROWS + r] * (p->code[(k / 4 * ROWS + r) * 4 + k % 4] - offset);
     if (f->min == QB_MIN_F32)
         w += p->min_f32[k / 32 * ROWS + r];
-    if (f->min == QB_MIN_I16)
-        w -= (double)p->min_scale[k / 256 * ROWS + r] * p->min_pair[(k / 64 * ROWS + r) * 2 + k / 32 % 2];
+    int per = qb_min_weights(f->min);
+    if (qb_min_is_integer(f->min))
+        w -= (double)p->min_scale[k / 256 * ROWS + r] *
+             p->min_pair[(k / (2 * per) * ROWS + r) * 2 + k / per % 2];
     return (float)w;
 }
 

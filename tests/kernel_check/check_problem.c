@@ -27,23 +27,24 @@ void qb_problem_set_shape(struct qb_problem *p, const struct qb_format *f, enum 
 {
     static const int rows[N_ROWS] = {1, 15, 16, 17, 31, 32, 33, 100};
     static const int blocks32[N_LENGTH] = {1, 2, 3, 17, 35}, blocks256[N_LENGTH] = {1, 2, 3, 4, 5};
+    static const int blocks64[N_LENGTH] = {1, 2, 3, 9, 5}; /* and 128 */
     static const int elems[N_LENGTH] = {1, 31, 33, 130, 519};
     int group = qb_layout_get(layout)->rows, length = (shape + shape / N_ROWS) % N_LENGTH;
     p->format = f;
     p->layout = layout;
     p->act_kind = f->quantized ? f->act : bf16 ? QB_ACT_BF16 : QB_ACT_F32;
     p->n_rows = (rows[shape % N_ROWS] + group - 1) / group * group;
-    if (f->block_elems == 256)
-        p->n_k = 256 * blocks256[length];
-    else if (f->block_elems == 32)
-        p->n_k = 32 * blocks32[length];
+    if (f->quantized)
+        p->n_k = f->block_elems * (f->block_elems == 256  ? blocks256[length]
+                                   : f->block_elems == 32 ? blocks32[length]
+                                                          : blocks64[length]);
     else /* pairs of bf16 weights want an even number */
         p->n_k = f->id == QB_FORMAT_BF16 ? elems[length] / 2 * 2 + 2 : elems[length];
 }
 
 void qb_problem_slice(struct qb_check *c, const struct qb_problem *p, int64_t *k0, int64_t *n_k)
 {
-    int64_t step = p->format->block_elems == 256 ? 256 : 32, steps = (p->n_k + step - 1) / step;
+    int64_t step = p->format->quantized ? p->format->block_elems : 32, steps = (p->n_k + step - 1) / step;
     *k0 = step * qb_rng_below(qb_check_rng(c), (uint32_t)steps);
     int64_t most = p->n_k - *k0 < QB_PANEL_K ? p->n_k - *k0 : QB_PANEL_K;
     int64_t want = step * (1 + qb_rng_below(qb_check_rng(c), QB_PANEL_K / (uint32_t)step));
@@ -113,6 +114,7 @@ double qb_problem_roundings(const struct qb_problem *p, int64_t n_k)
         return 0;
     /* an addition (or FMA) a sub-block and a minimum; a few more for the products of scales, the start value,
      * lanes */
-    int64_t additions = p->format->quantized ? n_k / p->format->sub + n_k / 32 : n_k;
+    int64_t additions =
+        p->format->quantized ? n_k / p->format->sub + n_k / qb_min_weights(p->format->min) : n_k;
     return (double)additions + 12;
 }

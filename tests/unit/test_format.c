@@ -39,7 +39,7 @@ static float weight_of_codes(const struct qb_format *f, const struct qb_codes *c
     float w = c->scale[j / f->sub] * (float)(c->code[j] - offset);
     if (f->min == QB_MIN_F32)
         return w + c->min_f32[j / 32];
-    return f->min == QB_MIN_I16 ? w - c->min_scale * (float)c->min_i16[j / 32] : w;
+    return qb_min_is_integer(f->min) ? w - c->min_scale * (float)c->min_i16[j / qb_min_weights(f->min)] : w;
 }
 
 static void codes_say_what_the_decoder_says(void **state)
@@ -99,7 +99,11 @@ static void check_finds_bad_scales(void **state)
         {QB_FORMAT_F16, {0, -1}},    {QB_FORMAT_Q4_0, {0, -1}},    {QB_FORMAT_Q4_1, {0, 2, -1}},
         {QB_FORMAT_Q5_0, {0, -1}},   {QB_FORMAT_Q5_1, {0, 2, -1}}, {QB_FORMAT_Q8_0, {0, -1}},
         {QB_FORMAT_IQ4_NL, {0, -1}}, {QB_FORMAT_Q4_K, {0, 2, -1}}, {QB_FORMAT_Q5_K, {0, 2, -1}},
-        {QB_FORMAT_IQ4_XS, {0, -1}}, {QB_FORMAT_Q6_K, {208, -1}},
+        {QB_FORMAT_IQ4_XS, {0, -1}}, {QB_FORMAT_Q6_K, {208, -1}},  {QB_FORMAT_Q2_K, {80, 82, -1}},
+        {QB_FORMAT_Q3_K, {108, -1}}, {QB_FORMAT_TQ1_0, {52, -1}},  {QB_FORMAT_TQ2_0, {64, -1}},
+        {QB_FORMAT_IQ2_XXS, {0, -1}}, {QB_FORMAT_IQ2_XS, {0, -1}}, {QB_FORMAT_IQ2_S, {0, -1}},
+        {QB_FORMAT_IQ3_XXS, {0, -1}}, {QB_FORMAT_IQ3_S, {0, -1}},  {QB_FORMAT_IQ1_S, {0, -1}},
+        {QB_FORMAT_Q1_0, {0, -1}},   {QB_FORMAT_Q2_0, {0, -1}},
     };
     static const uint16_t bad[] = {0x7c00, 0xfc00, 0x7e00, 0xfc01};
     enum { BLOCKS = 5 };
@@ -124,6 +128,31 @@ static void check_finds_bad_scales(void **state)
     }
 }
 
+/* IQ1_M: the f16 lies in the top nibbles of four words at the end of the block. */
+static void check_finds_a_bad_spread_scale(void **state)
+{
+    (void)state;
+    static const uint16_t values[] = {0x3c00, 0x7bff, 0x7c00, 0xfc00, 0x7e01};
+    for (size_t i = 0; i < QB_ARRAY_LEN(values); i++) {
+        uint8_t blocks[2 * 56];
+        memset(blocks, 0, 56);
+        memset(blocks + 56, 0xff, 56);
+        for (int k = 0; k < 4; k++)
+            blocks[56 + 48 + 2 * k + 1] = (uint8_t)(0x0f | (values[i] >> (4 * k) & 15) << 4);
+        assert_int_equal(qb_format_get(QB_FORMAT_IQ1_M)->check(blocks, 2), i < 2 ? -1 : 1);
+    }
+}
+
+static void check_finds_bad_byte_scales(void **state)
+{
+    (void)state;
+    uint8_t mxfp4[3 * 17] = {252, [17] = 0, [34] = 253}, nvfp4[2 * 36] = {0x7e, 0x7f, 0, 1, [36 + 2] = 0x80};
+    assert_int_equal(qb_format_get(QB_FORMAT_MXFP4)->check(mxfp4, 2), -1);
+    assert_int_equal(qb_format_get(QB_FORMAT_MXFP4)->check(mxfp4, 3), 2);
+    assert_int_equal(qb_format_get(QB_FORMAT_NVFP4)->check(nvfp4, 1), -1);
+    assert_int_equal(qb_format_get(QB_FORMAT_NVFP4)->check(nvfp4, 2), 1);
+}
+
 static void check_finds_bad_floats(void **state)
 {
     (void)state;
@@ -142,6 +171,8 @@ int main(void)
         cmocka_unit_test(codes_say_what_the_decoder_says),
         cmocka_unit_test(synthesis_has_the_moments_asked_for),
         cmocka_unit_test(check_finds_bad_scales),
+        cmocka_unit_test(check_finds_bad_byte_scales),
+        cmocka_unit_test(check_finds_a_bad_spread_scale),
         cmocka_unit_test(check_finds_bad_floats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
