@@ -63,6 +63,40 @@ struct qb_block_IQ4_XS {
     uint16_t d, scales_h;
     uint8_t scales_l[4], qs[128];
 } QB_PACKED;
+/*
+ * Codebooks: qs holds index bytes (IQ2_XXS: also signs and scales; IQ2_XS: 9 bits of index, 7 of signs), qh
+ * the higher bits of the indices.
+ */
+struct qb_block_IQ2_XXS {
+    uint16_t d;
+    uint8_t qs[64];
+} QB_PACKED;
+struct qb_block_IQ2_XS {
+    uint16_t d, qs[32];
+    uint8_t scales[8];
+} QB_PACKED;
+struct qb_block_IQ2_S {
+    uint16_t d;
+    uint8_t qs[32], signs[32], qh[8], scales[8];
+} QB_PACKED;
+struct qb_block_IQ3_XXS {
+    uint16_t d;
+    uint8_t qs[64];
+    uint32_t gas[8]; /* signs and scales */
+} QB_PACKED;
+struct qb_block_IQ3_S {
+    uint16_t d;
+    uint8_t qs[64], qh[8], signs[32], scales[4];
+} QB_PACKED;
+struct qb_block_IQ1_S {
+    uint16_t d;
+    uint8_t qs[32];
+    uint16_t qh[8]; /* and scales */
+} QB_PACKED;
+struct qb_block_IQ1_M {
+    uint8_t qs[32], qh[16];
+    uint16_t scales[4];
+} QB_PACKED;
 
 #undef QB_PACKED
 

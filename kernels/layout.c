@@ -41,6 +41,13 @@ static const struct field_list r16_fields[QB_FORMAT_COUNT] = {
     [QB_FORMAT_Q6_K] = {4, 1, {{128, 4}, {64, 4}, {16, 4}, {2, 2}}}, /* ql, qh, scales, d */
     [QB_FORMAT_IQ4_NL] = {2, 1, {{2, 2}, {16, 4}}},                  /* d, qs */
     [QB_FORMAT_IQ4_XS] = {2, 1, {{8, 4}, {128, 4}}},                 /* d and scales, qs */
+    [QB_FORMAT_IQ2_XXS] = {2, 1, {{2, 2}, {64, 4}}},                 /* d, rest */
+    [QB_FORMAT_IQ2_XS] = {2, 1, {{2, 2}, {72, 4}}},                  /* d, rest */
+    [QB_FORMAT_IQ3_XXS] = {2, 1, {{2, 2}, {96, 4}}},                 /* d, rest */
+    [QB_FORMAT_IQ1_S] = {2, 1, {{2, 2}, {48, 4}}},                   /* d, rest */
+    [QB_FORMAT_IQ3_S] = {2, 1, {{2, 2}, {108, 4}}},                  /* d, rest */
+    [QB_FORMAT_IQ2_S] = {2, 1, {{2, 2}, {80, 4}}},                   /* d, rest */
+    [QB_FORMAT_IQ1_M] = {1, 1, {{56, 4}}},                           /* all */
 };
 
 /* The historical interleaves exist for two formats of the same shape: d, 16 bytes of nibbles. */

@@ -115,6 +115,22 @@ static void set_scales_6bit(uint8_t *scales, enum qb_values v)
         scales[i] &= i < 8 ? 0x03 : 0x33;
 }
 
+static void limit_iq_scales(const struct qb_format *f, uint8_t *block)
+{
+    for (int i = 0; i < 8; i++) {
+        if (f->id == QB_FORMAT_IQ2_XXS)
+            ((struct qb_block_IQ2_XXS *)block)->qs[8 * i + 7] &= 0x3f;
+        if (f->id == QB_FORMAT_IQ3_XXS)
+            ((struct qb_block_IQ3_XXS *)block)->gas[i] &= 0x3fffffff;
+        if (f->id == QB_FORMAT_IQ2_XS)
+            ((struct qb_block_IQ2_XS *)block)->scales[i] &= 0x33;
+        if (f->id == QB_FORMAT_IQ2_S)
+            ((struct qb_block_IQ2_S *)block)->scales[i] &= 0x33;
+        if (f->id == QB_FORMAT_IQ3_S && i < 4)
+            ((struct qb_block_IQ3_S *)block)->scales[i] &= 0x33;
+    }
+}
+
 static void set_scales(struct qb_rng *rng, const struct qb_format *f, uint8_t *block, enum qb_values v)
 {
     uint16_t d = scale_f16(rng, v), m = scale_f16(rng, v);
@@ -145,6 +161,21 @@ static void set_scales(struct qb_rng *rng, const struct qb_format *f, uint8_t *b
         b->scales_h = 0xaaaa; /* scales 32..35, less 32 */
         for (int i = 0; i < 4; i++)
             b->scales_l[i] &= 0x33;
+        break;
+    }
+    case QB_FORMAT_IQ2_XXS:
+    case QB_FORMAT_IQ2_XS:
+    case QB_FORMAT_IQ2_S:
+    case QB_FORMAT_IQ3_XXS:
+    case QB_FORMAT_IQ3_S:
+        memcpy(block, &d, sizeof d);
+        if (v == QB_VALUES_EXACT)
+            limit_iq_scales(f, block);
+        break;
+    case QB_FORMAT_IQ1_M: { /* spread over the top nibbles */
+        struct qb_block_IQ1_M *b = (struct qb_block_IQ1_M *)block;
+        for (int i = 0; i < 4; i++)
+            b->scales[i] = (uint16_t)((b->scales[i] & 0x0fff) | (d >> (4 * i) & 15) << 12);
         break;
     }
     default: /* one f16 in front */

@@ -1,0 +1,56 @@
+/*
+ * What the codebook formats share: a group of 8 weights is one point (IQ1, IQ2) or two (IQ3) of a codebook,
+ * packed level numbers, and a byte of signs.
+ */
+#ifndef QB_KERNELS_FORMATS_FORMAT_IQ_H
+#define QB_KERNELS_FORMATS_FORMAT_IQ_H
+
+#include "kernels/blocks.h"
+#include "kernels/codebooks.h"
+#include "kernels/formats/format_ops.h"
+
+struct qb_iq_group {
+    uint32_t levels; /* that of weight i in bits 2i, 2i + 1, or 3i .. 3i + 2 */
+    uint8_t signs;   /* bit i: weight i is negative */
+};
+
+/* Seven stored signs, the eighth makes the number of minus signs even. */
+static inline uint8_t qb_iq_even_signs(uint32_t code)
+{
+    code &= 127;
+    return (uint8_t)(code | (uint32_t)(__builtin_popcount(code) & 1) << 7);
+}
+
+static inline int qb_iq_level(struct qb_iq_group g, int i, int bits, const int8_t *levels)
+{
+    int level = levels[g.levels >> (bits * i) & ((1u << bits) - 1)];
+    return g.signs >> i & 1 ? -level : level;
+}
+
+/*
+ * Decoder, codes and check of a format with one f16 d in front. PREFIX_group(b, q) is group q (0..31) of a
+ * block, PREFIX_scale(b, s) the scale of sub-block s without d.
+ */
+#define QB_DEFINE_IQ(id, PREFIX, BITS, LEVELS, SUB, OFFSET)                                                  \
+    void qb_decode_##id(const void *blocks, float *out, int64_t n)                                           \
+    {                                                                                                        \
+        const struct qb_block_##id *b = blocks;                                                              \
+        for (int64_t i = 0; i < n / 8; i++) {                                                                \
+            const struct qb_block_##id *at = b + i / 32;                                                     \
+            struct qb_iq_group g = PREFIX##_group(at, (int)(i % 32));                                        \
+            float scale = qb_f16_to_f32(at->d) * PREFIX##_scale(at, (int)(i % 32) * 8 / (SUB));              \
+            for (int j = 0; j < 8; j++)                                                                      \
+                out[i * 8 + j] = scale * (float)qb_iq_level(g, j, BITS, LEVELS);                             \
+        }                                                                                                    \
+    }                                                                                                        \
+    void qb_codes_##id(const void *block, struct qb_codes *out)                                              \
+    {                                                                                                        \
+        const struct qb_block_##id *b = block;                                                               \
+        for (int s = 0; s < 256 / (SUB); s++)                                                                \
+            out->scale[s] = qb_f16_to_f32(b->d) * PREFIX##_scale(b, s);                                      \
+        for (int j = 0; j < 256; j++)                                                                        \
+            out->code[j] = (uint8_t)(OFFSET + qb_iq_level(PREFIX##_group(b, j / 8), j % 8, BITS, LEVELS));   \
+    }                                                                                                        \
+    QB_DEFINE_CHECK(id, qb_f16_is_finite(b[i].d))
+
+#endif

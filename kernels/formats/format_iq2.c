@@ -1,0 +1,77 @@
+/*
+ * IQ2_XXS, IQ2_XS, IQ2_S: 8 weights are a point of a codebook with the levels 8, 25, 43, signs are apart;
+ * 4-bit scales for 32 or 16 weights.
+ */
+#include "kernels/formats/format_iq.h"
+
+#define RMS_LEVELS_XXS 23.1177f
+#define RMS_LEVELS_XS  24.2173f
+#define RMS_LEVELS_S   24.4303f
+#define RMS_SCALE      2.30827f /* (2 s + 1) / 8 for s = 0..15 */
+
+static const int8_t levels[4] = {8, 25, 43};
+
+static float scale_of(int code)
+{
+    return (0.5f + (float)code) * 0.25f;
+}
+
+/* Four index bytes, then four sign codes of 7 bits below the scale. */
+static struct qb_iq_group xxs_group(const struct qb_block_IQ2_XXS *b, int q)
+{
+    const uint8_t *at = b->qs + q / 4 * 8;
+    uint32_t signs = qb_load_u32(at + 4);
+    return (struct qb_iq_group){qb_codebook_iq2xxs[at[q % 4]], qb_iq_even_signs(signs >> (q % 4 * 7))};
+}
+
+static float xxs_scale(const struct qb_block_IQ2_XXS *b, int s)
+{
+    return scale_of(b->qs[8 * s + 7] >> 4);
+}
+
+static struct qb_iq_group xs_group(const struct qb_block_IQ2_XS *b, int q)
+{
+    uint16_t v = b->qs[q];
+    return (struct qb_iq_group){qb_codebook_iq2xs[v & 511], qb_iq_even_signs(v >> 9)};
+}
+
+static float xs_scale(const struct qb_block_IQ2_XS *b, int s)
+{
+    return scale_of(b->scales[s / 2] >> (s % 2 * 4) & 15);
+}
+
+static struct qb_iq_group s_group(const struct qb_block_IQ2_S *b, int q)
+{
+    int high = b->qh[q / 4] >> (q % 4 * 2) & 3;
+    return (struct qb_iq_group){qb_codebook_iq2s[b->qs[q] | high << 8], b->signs[q]};
+}
+
+static float s_scale(const struct qb_block_IQ2_S *b, int s)
+{
+    return scale_of(b->scales[s / 2] >> (s % 2 * 4) & 15);
+}
+
+QB_DEFINE_IQ(IQ2_XXS, xxs, 2, levels, 32, 64)
+QB_DEFINE_IQ(IQ2_XS, xs, 2, levels, 16, 64)
+QB_DEFINE_IQ(IQ2_S, s, 2, levels, 16, 64)
+
+void qb_synth_IQ2_XXS(void *block, float std, struct qb_rng *rng)
+{
+    struct qb_block_IQ2_XXS *b = block;
+    qb_rng_fill(rng, b, sizeof *b);
+    b->d = qb_synth_scale(std / (RMS_LEVELS_XXS * RMS_SCALE), rng);
+}
+
+void qb_synth_IQ2_XS(void *block, float std, struct qb_rng *rng)
+{
+    struct qb_block_IQ2_XS *b = block;
+    qb_rng_fill(rng, b, sizeof *b);
+    b->d = qb_synth_scale(std / (RMS_LEVELS_XS * RMS_SCALE), rng);
+}
+
+void qb_synth_IQ2_S(void *block, float std, struct qb_rng *rng)
+{
+    struct qb_block_IQ2_S *b = block;
+    qb_rng_fill(rng, b, sizeof *b);
+    b->d = qb_synth_scale(std / (RMS_LEVELS_S * RMS_SCALE), rng);
+}
