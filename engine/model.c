@@ -172,6 +172,8 @@ static enum qb_status finish(struct qb_build *b, struct qb_err *err)
     count_params(b);
     enum qb_status st = qb_build_place(b, &s->block, &s->vectors, err);
     if (st == QB_OK)
+        st = qb_build_tensors(b, err);
+    if (st == QB_OK)
         st = qb_build_fill(b, err);
     b->model->repack_ns = qb_now_ns() - start;
     return st;
@@ -279,6 +281,7 @@ void qb_model_close(struct qb_model *m)
     free(m->storage->vectors);
     free(m->storage);
     free(m->layers);
+    free(m->tensors);
     free(m);
 }
 

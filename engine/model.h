@@ -26,12 +26,22 @@ struct qb_layout_use {
     size_t bytes;
 };
 
+/* A weight tensor in memory: its ne[2] matrices lie one after the other. */
+struct qb_model_tensor {
+    char name[64];
+    int64_t ne[4];
+    const uint8_t *data;
+    size_t bytes;
+};
+
 struct qb_model {
     struct qb_hparams hp;
     const struct qb_arch *arch;
     struct qb_matrix token_embd, output;   /* output is token_embd when tied */
     const float *output_norm, *rope_freqs; /* rope_freqs may be NULL */
     struct qb_layer *layers;
+    struct qb_model_tensor *tensors; /* all matrices of the file, by address */
+    size_t n_tensors;
     /* facts */
     uint64_t n_params, tensor_bytes, file_bytes,
         hash;           /* hash: XXH3 of metadata and tensor bytes (sampled), or of the shape */
@@ -58,6 +68,10 @@ enum qb_status qb_model_synthesize(struct qb_model **out, const struct qb_hparam
                                    const struct qb_ftype *ftype, bool imatrix_mix,
                                    const struct qb_model_options *o, struct qb_err *err);
 void qb_model_close(struct qb_model *m);
+
+/* The tensor that a matrix of this model is, or lies in: *mat is its number there. NULL: it is in none. */
+const struct qb_model_tensor *qb_model_tensor_of(const struct qb_model *m, const struct qb_matrix *x,
+                                                 int64_t *mat);
 
 /* llama-bench's model_type: "qwen2 3B Q4_K - Medium". */
 void qb_model_type_text(const struct qb_model *m, char *out, size_t size);

@@ -38,6 +38,8 @@ enum qb_status qb_build_place(struct qb_build *b, struct qb_block *block, float 
                               struct qb_err *err);
 /* Fill that memory on the pool. */
 enum qb_status qb_build_fill(struct qb_build *b, struct qb_err *err);
+/* List the tensors of the model, once its matrices have their memory. */
+enum qb_status qb_build_tensors(struct qb_build *b, struct qb_err *err);
 void qb_build_release(struct qb_build *b);
 
 #endif
