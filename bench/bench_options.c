@@ -1,24 +1,11 @@
 /*
  * Presets, defaults and contradictions of the benchmark's options.
  */
+#include "bench/ftype_list.h"
 #include "bench/suite.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-/* The 25 file types of a published model card, largest first. */
-static const char *const card_types[] = {
-    "F32",   "F16",    "Q8_0",   "Q6_K_L", "Q6_K",   "Q5_K_L",  "Q5_K_M", "Q5_K_S", "Q4_K_L",
-    "Q4_1",  "Q4_K_M", "Q4_K_S", "Q4_0",   "IQ4_NL", "Q3_K_XL", "IQ4_XS", "Q3_K_L", "Q3_K_M",
-    "IQ3_M", "Q3_K_S", "IQ3_XS", "Q2_K_L", "Q2_K",   "IQ2_M",   "IQ2_S"};
-
-bool qb_ftype_is_known(const char *name)
-{
-    for (size_t i = 0; i < QB_ARRAY_LEN(card_types); i++)
-        if (!strcasecmp(card_types[i], name))
-            return true;
-    return qb_ftype_by_name(name) != NULL;
-}
 
 struct defaults {
     const char *models, *formats, *n_prompt, *n_gen;
@@ -51,40 +38,6 @@ static enum qb_status fill_ints(struct qb_int_list *l, const char *text, const c
                                 struct qb_err *err)
 {
     return l->n ? QB_OK : qb_int_list_parse(l, text, option, 0, 1e9, err);
-}
-
-static enum qb_status add_ftypes(struct qb_str_list *out, struct qb_err *err)
-{
-    size_t n;
-    const struct qb_ftype *all = qb_ftypes(&n);
-    for (size_t i = 0; i < n; i++)
-        QB_TRY(qb_str_list_add(out, all[i].name, err));
-    return QB_OK;
-}
-
-/* Replace the words `all` and `card` by what they stand for. */
-static enum qb_status expand_lists(struct qb_str_list *formats, struct qb_err *err)
-{
-    struct qb_str_list out = {0};
-    enum qb_status st = QB_OK;
-    for (size_t i = 0; i < formats->n && !st; i++) {
-        const char *name = formats->items[i];
-        if (!strcasecmp(name, "all")) {
-            st = add_ftypes(&out, err);
-        } else if (!strcasecmp(name, "card")) {
-            for (size_t k = 0; k < QB_ARRAY_LEN(card_types) && !st; k++)
-                st = qb_str_list_add(&out, card_types[k], err);
-        } else {
-            st = qb_str_list_add(&out, name, err);
-        }
-    }
-    if (st) {
-        qb_str_list_release(&out);
-        return st;
-    }
-    qb_str_list_release(formats);
-    *formats = out;
-    return QB_OK;
 }
 
 static bool any_shape(const struct qb_bench_options *o)
@@ -132,7 +85,7 @@ enum qb_status qb_bench_options_complete(struct qb_bench_options *o, struct qb_e
     QB_TRY(fill_names(&o->models, d->models, err));
     if (any_shape(o)) /* a file runs in its own type unless the user names another */
         QB_TRY(fill_names(&o->formats, d->formats, err));
-    QB_TRY(expand_lists(&o->formats, err));
+    QB_TRY(qb_ftype_list_expand(&o->formats, err));
     QB_TRY(fill_ints(&o->n_prompt, d->n_prompt, "--n-prompt", err));
     QB_TRY(fill_ints(&o->n_gen, d->n_gen, "--n-gen", err));
     if (o->rounds == 0)

@@ -53,17 +53,23 @@ static void convert(struct qb_hparams *hp, const struct qb_shape *s)
     }
 }
 
-enum qb_status qb_shape_hparams(struct qb_hparams *hp, const char *source, struct qb_err *err)
+enum qb_status qb_shape_describe(struct qb_hparams *hp, const char *source, struct qb_err *err)
 {
     struct qb_shape shape;
     const char *name = qb_shape_name(source);
     QB_TRY(qb_shape_find(&shape, name ? name : source, err));
     convert(hp, &shape);
+    return QB_OK;
+}
+
+enum qb_status qb_shape_hparams(struct qb_hparams *hp, const char *source, struct qb_err *err)
+{
+    QB_TRY(qb_shape_describe(hp, source, err));
     struct qb_tensor_spec *tensors;
     size_t n;
     enum qb_status status = qb_hparams_tensors(hp, &tensors, &n, err);
     free(tensors);
     if (status != QB_OK)
-        return qb_err_prefix(err, status, "shape '%s'", shape.name);
+        return qb_err_prefix(err, status, "shape '%s'", hp->name);
     return QB_OK;
 }

@@ -14,5 +14,7 @@ const char *qb_shape_name(const char *source);
  * architecture that the engine does not run.
  */
 enum qb_status qb_shape_hparams(struct qb_hparams *hp, const char *source, struct qb_err *err);
+/* The same for a shape of any architecture: enough for its list of tensors. */
+enum qb_status qb_shape_describe(struct qb_hparams *hp, const char *source, struct qb_err *err);
 
 #endif

@@ -116,8 +116,6 @@ static enum qb_status forecast_file(struct qb_forecast *f, const struct qb_varia
 enum qb_status qb_forecast_make(struct qb_forecast *f, const struct qb_variant *v, struct qb_err *err)
 {
     memset(f, 0, sizeof *f);
-    if (v->refused[0])
-        return qb_fail(err, QB_ERR_UNSUPPORTED, "%s", v->refused);
     return v->shape ? forecast_shape(f, v, err) : forecast_file(f, v, err);
 }
 

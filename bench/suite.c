@@ -4,6 +4,7 @@
  */
 #include "bench/suite.h"
 #include "base/mem.h"
+#include "bench/ftype_list.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,8 +37,7 @@ static enum qb_status append(void **items, size_t *n, size_t size, const void *i
     return QB_OK;
 }
 
-/* "FTYPE[@LAYOUT]" into v. A type that this build lacks becomes a refused variant; a misspelt one is a usage
- * error. */
+/* "FTYPE[@LAYOUT]" into v. */
 static enum qb_status parse_format(struct qb_variant *v, const char *text, enum qb_layout_id layout,
                                    struct qb_err *err)
 {
@@ -47,17 +47,12 @@ static enum qb_status parse_format(struct qb_variant *v, const char *text, enum 
     if (len == 0 || len >= (int)sizeof name)
         return qb_fail(err, QB_ERR_USAGE, "unknown file type '%s'", text);
     snprintf(name, sizeof name, "%.*s", len, text);
-    v->ftype = qb_ftype_by_name(name);
-    if (!v->ftype && !qb_ftype_is_known(name))
-        return qb_fail(err, QB_ERR_USAGE, "unknown file type '%s'", name);
-    v->layout = v->ftype && v->ftype->layout != QB_LAYOUT_PLAIN ? v->ftype->layout : layout;
+    QB_TRY(qb_ftype_parse(&v->ftype, name, err));
+    v->layout = v->ftype->layout != QB_LAYOUT_PLAIN ? v->ftype->layout : layout;
     if (at && !qb_layout_parse(at + 1, &v->layout))
         return qb_fail(err, QB_ERR_USAGE, "unknown layout '%s' in '%s'", at + 1, text);
-    if (!v->ftype)
-        snprintf(v->refused, sizeof v->refused, "file type '%s' is not in this build", name);
-    bool named =
-        v->ftype && v->ftype->layout == v->layout; /* plain, or what the historical name says anyway */
-    snprintf(v->name, sizeof v->name, "%s%s%s", v->ftype ? v->ftype->name : name, named ? "" : "@",
+    bool named = v->ftype->layout == v->layout; /* plain, or what the historical name says anyway */
+    snprintf(v->name, sizeof v->name, "%s%s%s", v->ftype->name, named ? "" : "@",
              named ? "" : qb_layout_name(v->layout));
     return QB_OK;
 }
@@ -83,8 +78,6 @@ static enum qb_status add_variant(struct qb_suite *s, const struct variant_base 
     return append((void **)&s->variants, &s->n_variants, sizeof v, &v, err);
 }
 
-/* Was the format named, or does it come out of `all` or `card`? Those may hold types that this build lacks.
- */
 static enum qb_status add_model(struct qb_suite *s, const struct qb_bench_options *o, struct variant_base b,
                                 struct qb_err *err)
 {

@@ -27,11 +27,10 @@ struct qb_variant {
     const char *source; /* shape:NAME or a path; borrowed from the options */
     bool shape;
     char name[64];                /* "Q4_0@8x8"; of a file in its own type "" until it is loaded */
-    const struct qb_ftype *ftype; /* NULL: a file in its own type, or refused */
+    const struct qb_ftype *ftype; /* NULL: a file in its own type */
     enum qb_layout_id layout;
     enum qb_isa isa;
     bool imatrix_mix;
-    char refused[160]; /* why it cannot even be tried; "" = it can */
 };
 
 struct qb_config {
@@ -68,8 +67,6 @@ void qb_suite_release(struct qb_suite *s);
 
 /* "pp512", "tg128", "pp512+tg128", " @ d4096" appended with depth. */
 void qb_test_name(const struct qb_test *t, char *out, size_t size);
-/* A file type of this build, or a published one that it lacks (a failed row instead of a usage error). */
-bool qb_ftype_is_known(const char *name);
 /* Same test and, but for the weight format and layout, the same everything. */
 bool qb_cases_comparable(const struct qb_suite *s, size_t a, size_t b);
 

@@ -3,7 +3,9 @@
  */
 #include "datasets/shapes.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "datasets/shapes_data.h"
+#include <ctype.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,35 +159,6 @@ enum qb_status qb_shapes_load(struct qb_shape **out, size_t *n, struct qb_err *e
 
 /* ---- look up ---- */
 
-static int lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
-}
-
-static int min3(int a, int b, int c)
-{
-    int m = a < b ? a : b;
-    return m < c ? m : c;
-}
-
-/* Levenshtein distance of at most 63 characters each, without case. */
-static int distance(const char *a, const char *b)
-{
-    int n = (int)strnlen(b, 63), row[64];
-    for (int j = 0; j <= n; j++)
-        row[j] = j;
-    for (int i = 1; a[i - 1] && i < 64; i++) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= n; j++) {
-            int same = diagonal + (lower(a[i - 1]) != lower(b[j - 1]));
-            diagonal = row[j];
-            row[j] = min3(same, row[j] + 1, row[j - 1] + 1);
-        }
-    }
-    return row[n];
-}
-
 static bool has_name(const struct qb_shape *s, const char *name)
 {
     for (int i = 0; i < s->n_aliases; i++)
@@ -200,7 +173,7 @@ static enum qb_status fail_unknown(const struct qb_shape *all, size_t n, const c
     size_t best = 0;
     int least = 64;
     for (size_t i = 0; i < n; i++) {
-        int d = distance(name, all[i].name);
+        int d = qb_name_distance(name, all[i].name);
         if (d < least) {
             least = d;
             best = i;
@@ -209,7 +182,7 @@ static enum qb_status fail_unknown(const struct qb_shape *all, size_t n, const c
     if (least > 2 + (int)strnlen(name, 64) / 3) /* nothing is near */
         return qb_fail(err, QB_ERR_NOT_FOUND, "no shape '%.64s' (qbench --list-shapes prints all)", name);
     for (size_t i = 0; i < sizeof nearest; i++)
-        nearest[i] = (char)lower(all[best].name[i]);
+        nearest[i] = (char)tolower((unsigned char)all[best].name[i]);
     return qb_fail(err, QB_ERR_NOT_FOUND,
                    "no shape '%.64s'; the nearest is '%s' (qbench --list-shapes prints all)", name, nearest);
 }

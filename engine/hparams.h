@@ -42,7 +42,13 @@ struct qb_tensor_spec {
     int64_t ne[4];
     bool optional;
 };
-/* All tensors, in the order of published files. The list is allocated; pair: free(*out). */
+/*
+ * All tensors, in the order of published files; also of architectures that the engine does not run
+ * (QB_ERR_UNSUPPORTED for one of unknown tensors). The list is allocated; pair: free(*out).
+ */
+enum qb_status qb_hparams_list(const struct qb_hparams *hp, struct qb_tensor_spec **out, size_t *n,
+                               struct qb_err *err);
+/* The same for a model that the engine runs; QB_ERR_UNSUPPORTED for all others. */
 enum qb_status qb_hparams_tensors(const struct qb_hparams *hp, struct qb_tensor_spec **out, size_t *n,
                                   struct qb_err *err);
 /* Sum of elements over all tensors but rope_freqs. */

@@ -72,17 +72,20 @@ static const char *const kept[] = {"_norm.weight",         "ffn_gate_inp.weight"
 
 struct mix {
     const struct qb_ftype *ftype;
-    uint64_t bit;
+    const struct qb_recipe_options *o;
+    uint64_t bit; /* of the file type whose rules apply */
     const struct qb_hparams *hp;
-    bool imatrix, tied;
+    bool tied;
     int n_expert, gqa;
     int n[N_ROLES];    /* tensors of a role in the model */
     int seen[N_ROLES]; /* so far */
 };
 
-static bool is_quantized(const struct qb_recipe_tensor *t)
+static bool is_quantized(const struct mix *m, const struct qb_recipe_tensor *t)
 {
     size_t len = strlen(t->name);
+    if (m->o->keep_output && strcmp(t->name, "output.weight") == 0)
+        return false;
     if (len < 6 || strcmp(t->name + len - 6, "weight") != 0)
         return false;
     for (size_t i = 0; i < QB_ARRAY_LEN(kept); i++)
@@ -148,7 +151,7 @@ static bool holds(const struct mix *m, const struct qb_recipe_tensor *t, enum ro
     case X8_MORE:
         return m->n_expert == 8 && more_bits(i, layers);
     case NO_IMATRIX:
-        return !m->imatrix;
+        return !m->o->imatrix;
     case FIRST_2:
         return i < 2;
     case FIRST_4:
@@ -158,9 +161,9 @@ static bool holds(const struct mix *m, const struct qb_recipe_tensor *t, enum ro
     case FIRST_16TH:
         return i < layers / 16;
     case IMATRIX_8TH:
-        return m->imatrix && i < layers / 8;
+        return m->o->imatrix && i < layers / 8;
     case NO_IMATRIX_8TH:
-        return !m->imatrix && i < layers / 8;
+        return !m->o->imatrix && i < layers / 8;
     case MIDDLE:
         return i >= layers / 8 && i < 7 * layers / 8;
     case MORE:
@@ -220,6 +223,8 @@ static int fallback(int type)
     case QB_GGML_IQ3_S:
     case QB_GGML_IQ4_XS:
         return QB_GGML_IQ4_NL;
+    case QB_GGML_MXFP4: /* "every matrix that can be": the others stay floats */
+        return QB_GGML_F16;
     default:
         return -1;
     }
@@ -263,12 +268,31 @@ static void interleave(const struct mix *m, struct qb_recipe_tensor *t, enum rol
     }
 }
 
+/* What the user wants of this tensor, or -1: types of the two ends first, then patterns. */
+static int named_type(const struct mix *m, const char *name)
+{
+    const struct qb_recipe_options *o = m->o;
+    bool embd = strcmp(name, "token_embd.weight") == 0, output = strcmp(name, "output.weight") == 0;
+    int edge = m->ftype->edge_type_id;
+    int output_type = o->output_type >= 0 ? o->output_type : edge;
+    int embd_type = o->embd_type >= 0 ? o->embd_type : m->tied ? output_type : edge;
+    if (embd && embd_type >= 0)
+        return embd_type;
+    if (output && output_type >= 0)
+        return output_type;
+    return o->override ? o->override(o->override_arg, name) : -1;
+}
+
 static enum qb_status choose(struct mix *m, struct qb_recipe_tensor *t, struct qb_err *err)
 {
     enum role role = role_of(t->name, m->tied);
-    bool floats = m->bit & (F(F32) | F(F16) | F(BF16));
-    t->type_id = floats ? m->ftype->base_type_id : apply_rules(m, t, role);
-    m->seen[role]++;
+    bool alike = m->o->pure || (m->bit & (F(F32) | F(F16) | F(BF16)));
+    t->chosen_id = named_type(m, t->name);
+    if (t->chosen_id < 0) { /* a tensor with a type of its own does not count */
+        t->chosen_id = alike ? m->ftype->base_type_id : apply_rules(m, t, role);
+        m->seen[role]++;
+    }
+    t->type_id = t->chosen_id;
     QB_TRY(fit_rows(m, t, err));
     interleave(m, t, role);
     return QB_OK;
@@ -292,16 +316,15 @@ static void init_mix(struct mix *m, const struct qb_recipe_tensor *tensors, size
         if (strcmp(tensors[i].name, "output.weight") == 0)
             m->tied = false;
     for (size_t i = 0; i < n; i++)
-        if (is_quantized(&tensors[i]))
+        if (is_quantized(m, &tensors[i]))
             m->n[role_of(tensors[i].name, m->tied)]++;
 }
 
-enum qb_status qb_recipe_apply(const struct qb_ftype *ftype, const struct qb_hparams *hp, bool imatrix,
-                               struct qb_recipe_tensor *tensors, size_t n, struct qb_err *err)
+enum qb_status qb_recipe_apply_options(const struct qb_ftype *ftype, const struct qb_hparams *hp,
+                                       const struct qb_recipe_options *o, struct qb_recipe_tensor *tensors,
+                                       size_t n, struct qb_err *err)
 {
-    size_t n_ftypes;
-    struct mix m = {.ftype = ftype, .hp = hp, .imatrix = imatrix};
-    m.bit = UINT64_C(1) << (ftype - qb_ftypes(&n_ftypes));
+    struct mix m = {.ftype = ftype, .hp = hp, .o = o, .bit = UINT64_C(1) << ftype->mix};
     init_mix(&m, tensors, n);
     size_t *order = calloc(n + 1, sizeof *order);
     if (!order)
@@ -312,10 +335,38 @@ enum qb_status qb_recipe_apply(const struct qb_ftype *ftype, const struct qb_hpa
     enum qb_status status = QB_OK;
     for (size_t i = 0; i < n && status == QB_OK; i++) {
         struct qb_recipe_tensor *t = &tensors[order[i]];
-        t->type_id = QB_GGML_F32;
-        if (is_quantized(t))
+        t->type_id = t->chosen_id = QB_GGML_F32;
+        t->kept = !is_quantized(&m, t);
+        if (!t->kept)
             status = choose(&m, t, err);
     }
     free(order);
     return status;
+}
+
+enum qb_status qb_recipe_apply(const struct qb_ftype *ftype, const struct qb_hparams *hp, bool imatrix,
+                               struct qb_recipe_tensor *tensors, size_t n, struct qb_err *err)
+{
+    struct qb_recipe_options o = QB_RECIPE_DEFAULTS;
+    o.imatrix = imatrix;
+    return qb_recipe_apply_options(ftype, hp, &o, tensors, n, err);
+}
+
+bool qb_recipe_needs_imatrix(const struct qb_ftype *ftype, const char *tensor, int type_id)
+{
+    if (strcmp(tensor, "token_embd.weight") == 0 || strcmp(tensor, "output.weight") == 0)
+        return false;
+    switch (type_id) {
+    case QB_GGML_IQ1_S:
+    case QB_GGML_IQ1_M:
+    case QB_GGML_IQ2_XXS:
+    case QB_GGML_IQ2_XS:
+    case QB_GGML_IQ2_S:
+    case QB_GGML_IQ3_XXS:
+        return true;
+    case QB_GGML_Q2_K:
+        return ftype->mix == BIT_Q2_K_S;
+    default:
+        return false;
+    }
 }

@@ -115,9 +115,9 @@ static void odd_row_counts_stay_plain(void **state)
     (void)state;
     struct qb_hparams hp;
     assert_int_equal(qb_shape_hparams(&hp, "llama-3.2-1b", NULL), QB_OK);
-    struct qb_recipe_tensor t[] = {{"output.weight", {256, 12, 1, 1}, 0},
-                                   {"blk.0.attn_q.weight", {256, 12, 1, 1}, 0},
-                                   {"blk.0.attn_k.weight", {256, 16, 1, 1}, 0}};
+    struct qb_recipe_tensor t[] = {{.name = "output.weight", .ne = {256, 12, 1, 1}},
+                                   {.name = "blk.0.attn_q.weight", .ne = {256, 12, 1, 1}},
+                                   {.name = "blk.0.attn_k.weight", .ne = {256, 16, 1, 1}}};
     assert_int_equal(qb_recipe_apply(qb_ftype_by_name("Q4_0_8_8"), &hp, false, t, 3, NULL), QB_OK);
     assert_int_equal(t[0].type_id, QB_GGML_Q6_K);
     assert_int_equal(t[1].type_id, QB_GGML_Q4_0);
@@ -149,7 +149,7 @@ static void rows_fall_back(void **state)
     assert_int_equal(qb_shape_hparams(&hp, "llama-3.2-1b", NULL), QB_OK);
     for (size_t i = 0; i < QB_ARRAY_LEN(cases); i++) {
         struct qb_err err = {0};
-        struct qb_recipe_tensor t = {"blk.9.attn_q.weight", {cases[i].row, 64, 1, 1}, 0};
+        struct qb_recipe_tensor t = {.name = "blk.9.attn_q.weight", .ne = {cases[i].row, 64, 1, 1}};
         enum qb_status status = qb_recipe_apply(qb_ftype_by_name(cases[i].ftype), &hp, true, &t, 1, &err);
         assert_int_equal(status, cases[i].expected < 0 ? QB_ERR_USAGE : QB_OK);
         if (status == QB_OK)
@@ -183,9 +183,14 @@ static void file_types_are_found(void **state)
     const struct qb_ftype *all = qb_ftypes(&n);
     for (size_t i = 0; i < n; i++) {
         assert_ptr_equal(qb_ftype_by_name(all[i].name), &all[i]);
-        if (all[i].gguf_id >= 0)
+        if (all[i].gguf_id >= 0) /* _L, _XL and MXFP4 share the number of the type whose rules they follow */
+            assert_int_equal(qb_ftype_by_gguf_id(all[i].gguf_id)->gguf_id, all[i].gguf_id);
+        if (all[i].gguf_id >= 0 && all[i].mix == (int)i && strcmp(all[i].name, "MXFP4") != 0)
             assert_ptr_equal(qb_ftype_by_gguf_id(all[i].gguf_id), &all[i]);
     }
+    assert_string_equal(qb_ftype_by_name("q4_k")->name, "Q4_K_M");
+    assert_string_equal(qb_ftype_nearest("Q4_K_MM")->name, "Q4_K_M");
+    assert_int_equal(qb_ftype_by_name("Q3_K_XL")->gguf_id, 13);
     assert_string_equal(qb_ftype_by_name("q4_k_m")->display, "Q4_K - Medium");
     assert_string_equal(qb_ftype_by_gguf_id(30)->display, "IQ4_XS - 4.25 bpw");
     assert_null(qb_ftype_by_name("Q4_K_X"));
