@@ -71,4 +71,26 @@ enum qb_status qb_imatrix_check_tensor(const struct qb_imatrix *im, const char *
 enum qb_status qb_imatrix_check_model(const struct qb_imatrix *im, const struct qb_gguf *model,
                                       struct qb_err *err);
 
+/* ---- making and writing ---- */
+
+/* An empty one. Pair: qb_imatrix_close. */
+enum qb_status qb_imatrix_create(struct qb_imatrix **out, uint32_t chunk_size, struct qb_err *err);
+/* Room for an entry of this name, zeroed, in its place; an existing one must have the same size. */
+enum qb_status qb_imatrix_add(struct qb_imatrix *im, const char *name, int64_t n_in, int64_t n_mat,
+                              bool with_sum, struct qb_imatrix_entry **out, struct qb_err *err);
+enum qb_status qb_imatrix_add_dataset(struct qb_imatrix *im, const char *name, struct qb_err *err);
+/* Turn counts of chunks into counts of tokens, where the file did not tell how long a chunk was. */
+void qb_imatrix_set_chunk_size(struct qb_imatrix *im, uint32_t chunk_size);
+/*
+ * Add sums, counts, chunks and texts of `from`. Both know their chunk size. Sums stay known only where both
+ * have them. Errors: QB_ERR_FORMAT when an entry differs in size: names both files.
+ */
+enum qb_status qb_imatrix_merge(struct qb_imatrix *im, const struct qb_imatrix *from, struct qb_err *err);
+/*
+ * Write a file (atomically). Entries that no token reached are left out. In the old form experts that no
+ * token reached get the importance 1, and sums are lost. `extra` records go into a GGUF file as they are.
+ */
+enum qb_status qb_imatrix_write(const struct qb_imatrix *im, const char *path, enum qb_imatrix_form form,
+                                const struct qb_gguf_kv *extra, size_t n_extra, struct qb_err *err);
+
 #endif
