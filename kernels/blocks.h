@@ -45,7 +45,40 @@ struct qb_block_IQ4_NL {
     uint16_t d;
     uint8_t qs[16];
 } QB_PACKED;
+/* e: the exponent of a power of two. */
+struct qb_block_MXFP4 {
+    uint8_t e, qs[16];
+} QB_PACKED;
+/* Blocks of 64: four E4M3 scales. */
+struct qb_block_NVFP4 {
+    uint8_t scales[4], qs[32];
+} QB_PACKED;
+struct qb_block_Q2_0 {
+    uint16_t d;
+    uint8_t qs[16];
+} QB_PACKED;
+/* 128 signs. */
+struct qb_block_Q1_0 {
+    uint16_t d;
+    uint8_t qs[16];
+} QB_PACKED;
 /* Blocks of 256. */
+struct qb_block_Q2_K {
+    uint8_t scales[16], qs[64];
+    uint16_t d, dmin;
+} QB_PACKED;
+struct qb_block_Q3_K {
+    uint8_t hmask[32], qs[64], scales[12];
+    uint16_t d;
+} QB_PACKED;
+struct qb_block_TQ1_0 {
+    uint8_t qs[48], qh[4];
+    uint16_t d;
+} QB_PACKED;
+struct qb_block_TQ2_0 {
+    uint8_t qs[64];
+    uint16_t d;
+} QB_PACKED;
 struct qb_block_Q4_K {
     uint16_t d, dmin;
     uint8_t scales[12], qs[128];
@@ -107,5 +140,7 @@ struct qb_block_IQ1_M {
 
 /* The 16 levels of IQ4_NL and IQ4_XS. */
 extern const int8_t qb_iq4_levels[16];
+/* Twice the 16 values of E2M1 (MXFP4, NVFP4); minus zero is 0. */
+extern const int8_t qb_fp4_levels[16];
 
 #endif

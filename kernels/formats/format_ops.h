@@ -38,6 +38,15 @@ static inline int qb_nibble32(const uint8_t *qs, int j)
     return j < 16 ? qs[j] & 15 : qs[j - 16] >> 4;
 }
 
+/*
+ * Element j of two-bit planes: 32 bytes hold 128 elements, element 32 p + l of them in bits 2p, 2p + 1 of
+ * byte l.
+ */
+static inline int qb_two_bits(const uint8_t *qs, int j)
+{
+    return qs[32 * (j / 128) + j % 32] >> (2 * (j % 128 / 32)) & 3;
+}
+
 /* First block with a scale that is not finite; FINITE(b) says whether block b is good. */
 #define QB_DEFINE_CHECK(id, FINITE)                                                                          \
     int64_t qb_check_##id(const void *blocks, int64_t n_blocks)                                              \

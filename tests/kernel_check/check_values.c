@@ -79,6 +79,38 @@ static uint16_t scale_f16(struct qb_rng *rng, enum qb_values v)
     }
 }
 
+/* Exponents of powers of two; extreme: subnormal ones and those of the largest f16. */
+static uint8_t scale_mxfp4(struct qb_rng *rng, enum qb_values v)
+{
+    static const uint8_t extreme[] = {0, 1, 2, 100, 128, 143}, exact[] = {127, 128, 129};
+    switch (v) {
+    case QB_VALUES_RANDOM:
+        return (uint8_t)(118 + qb_rng_below(rng, 8));
+    case QB_VALUES_EXTREME:
+        return extreme[qb_rng_below(rng, QB_ARRAY_LEN(extreme))];
+    case QB_VALUES_EXACT:
+        return exact[qb_rng_below(rng, QB_ARRAY_LEN(exact))];
+    default:
+        return 0;
+    }
+}
+
+/* E4M3: zeros, subnormals, the largest; exact: 1, 2, 4 (before they are halved). */
+static uint8_t scale_nvfp4(struct qb_rng *rng, enum qb_values v)
+{
+    static const uint8_t extreme[] = {0, 1, 7, 8, 0x7e, 0x7f}, exact[] = {0x38, 0x40, 0x48};
+    switch (v) {
+    case QB_VALUES_RANDOM:
+        return (uint8_t)qb_rng_below(rng, 0x60);
+    case QB_VALUES_EXTREME:
+        return extreme[qb_rng_below(rng, QB_ARRAY_LEN(extreme))];
+    case QB_VALUES_EXACT:
+        return exact[qb_rng_below(rng, QB_ARRAY_LEN(exact))];
+    default:
+        return 0;
+    }
+}
+
 /* All bits random, or runs of clear and set bits. */
 static void fill_bits(struct qb_rng *rng, uint8_t *p, size_t n, enum qb_values v)
 {
@@ -146,6 +178,21 @@ static void set_scales(struct qb_rng *rng, const struct qb_format *f, uint8_t *b
         memcpy(block + 2, &m, sizeof m);
         set_scales_6bit(((struct qb_block_Q4_K *)block)->scales, v);
         break;
+    case QB_FORMAT_Q2_K: {
+        struct qb_block_Q2_K *b = (struct qb_block_Q2_K *)block;
+        b->d = d;
+        b->dmin = m;
+        for (int i = 0; i < 16 && v == QB_VALUES_EXACT; i++)
+            b->scales[i] &= 0x33;
+        break;
+    }
+    case QB_FORMAT_Q3_K: {
+        struct qb_block_Q3_K *b = (struct qb_block_Q3_K *)block;
+        b->d = d;
+        for (int i = 0; i < 12 && v == QB_VALUES_EXACT; i++) /* scales 32..35, less 32 */
+            b->scales[i] = i < 8 ? b->scales[i] & 0x33 : 0xaa;
+        break;
+    }
     case QB_FORMAT_Q6_K: {
         struct qb_block_Q6_K *b = (struct qb_block_Q6_K *)block;
         b->d = d;
@@ -163,6 +210,17 @@ static void set_scales(struct qb_rng *rng, const struct qb_format *f, uint8_t *b
             b->scales_l[i] &= 0x33;
         break;
     }
+    case QB_FORMAT_TQ1_0:
+    case QB_FORMAT_TQ2_0: /* behind */
+        memcpy(block + f->block_bytes - 2, &d, sizeof d);
+        break;
+    case QB_FORMAT_MXFP4:
+        block[0] = scale_mxfp4(rng, v);
+        break;
+    case QB_FORMAT_NVFP4:
+        for (int i = 0; i < 4; i++)
+            block[i] = scale_nvfp4(rng, v);
+        break;
     case QB_FORMAT_IQ2_XXS:
     case QB_FORMAT_IQ2_XS:
     case QB_FORMAT_IQ2_S:

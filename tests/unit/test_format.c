@@ -96,14 +96,14 @@ static void check_finds_bad_scales(void **state)
         enum qb_format_id id;
         int offsets[3]; /* -1 ends */
     } scales[] = {
-        {QB_FORMAT_F16, {0, -1}},    {QB_FORMAT_Q4_0, {0, -1}},    {QB_FORMAT_Q4_1, {0, 2, -1}},
-        {QB_FORMAT_Q5_0, {0, -1}},   {QB_FORMAT_Q5_1, {0, 2, -1}}, {QB_FORMAT_Q8_0, {0, -1}},
-        {QB_FORMAT_IQ4_NL, {0, -1}}, {QB_FORMAT_Q4_K, {0, 2, -1}}, {QB_FORMAT_Q5_K, {0, 2, -1}},
-        {QB_FORMAT_IQ4_XS, {0, -1}}, {QB_FORMAT_Q6_K, {208, -1}},  {QB_FORMAT_Q2_K, {80, 82, -1}},
-        {QB_FORMAT_Q3_K, {108, -1}}, {QB_FORMAT_TQ1_0, {52, -1}},  {QB_FORMAT_TQ2_0, {64, -1}},
-        {QB_FORMAT_IQ2_XXS, {0, -1}}, {QB_FORMAT_IQ2_XS, {0, -1}}, {QB_FORMAT_IQ2_S, {0, -1}},
-        {QB_FORMAT_IQ3_XXS, {0, -1}}, {QB_FORMAT_IQ3_S, {0, -1}},  {QB_FORMAT_IQ1_S, {0, -1}},
-        {QB_FORMAT_Q1_0, {0, -1}},   {QB_FORMAT_Q2_0, {0, -1}},
+        {QB_FORMAT_F16, {0, -1}},     {QB_FORMAT_Q4_0, {0, -1}},    {QB_FORMAT_Q4_1, {0, 2, -1}},
+        {QB_FORMAT_Q5_0, {0, -1}},    {QB_FORMAT_Q5_1, {0, 2, -1}}, {QB_FORMAT_Q8_0, {0, -1}},
+        {QB_FORMAT_IQ4_NL, {0, -1}},  {QB_FORMAT_Q4_K, {0, 2, -1}}, {QB_FORMAT_Q5_K, {0, 2, -1}},
+        {QB_FORMAT_IQ4_XS, {0, -1}},  {QB_FORMAT_Q6_K, {208, -1}},  {QB_FORMAT_Q2_K, {80, 82, -1}},
+        {QB_FORMAT_Q3_K, {108, -1}},  {QB_FORMAT_TQ1_0, {52, -1}},  {QB_FORMAT_TQ2_0, {64, -1}},
+        {QB_FORMAT_IQ2_XXS, {0, -1}}, {QB_FORMAT_IQ2_XS, {0, -1}},  {QB_FORMAT_IQ2_S, {0, -1}},
+        {QB_FORMAT_IQ3_XXS, {0, -1}}, {QB_FORMAT_IQ3_S, {0, -1}},   {QB_FORMAT_IQ1_S, {0, -1}},
+        {QB_FORMAT_Q1_0, {0, -1}},    {QB_FORMAT_Q2_0, {0, -1}},
     };
     static const uint16_t bad[] = {0x7c00, 0xfc00, 0x7e00, 0xfc01};
     enum { BLOCKS = 5 };

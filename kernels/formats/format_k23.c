@@ -1,0 +1,96 @@
+/*
+ * Q2_K, Q3_K: blocks of 256 with bit planes and integer scales for sub-blocks of 16, under f16 factors.
+ *
+ * Panels hold the codes times their integer scale, so that one float scale serves all 256 weights.
+ */
+#include "kernels/blocks.h"
+#include "kernels/formats/format_ops.h"
+#include <string.h>
+
+#define RMS_4_CENTERED 1.1180f  /* codes 0..3 less 1.5 */
+#define RMS_8          2.3452f  /* codes -4..3 */
+#define RMS_SCALE_4    11.7260f /* scales 8..15 */
+#define RMS_SCALE_6    18.4797f /* scales -32..31 */
+#define Q3_K_OFFSET    128      /* of the codes in a panel */
+
+static int q2_k_code(const struct qb_block_Q2_K *b, int j)
+{
+    return qb_two_bits(b->qs, j);
+}
+
+/* -4..3: two bits, less 4 where the bit of the mask is clear. */
+static int q3_k_code(const struct qb_block_Q3_K *b, int j)
+{
+    int high = b->hmask[j % 32] >> (j / 32) & 1;
+    return qb_two_bits(b->qs, j) - (high ? 0 : 4);
+}
+
+/* -32..31: four bits in a nibble of bytes 0..7, two in bytes 8..11. */
+static int q3_k_scale(const uint8_t *s, int k)
+{
+    int low = k < 8 ? s[k] & 15 : s[k - 8] >> 4, high = s[8 + k % 4] >> (2 * (k / 4)) & 3;
+    return (low | high << 4) - 32;
+}
+
+void qb_decode_Q2_K(const void *blocks, float *out, int64_t n)
+{
+    const struct qb_block_Q2_K *b = blocks;
+    for (int64_t i = 0; i < n / 256; i++, b++) {
+        float d = qb_f16_to_f32(b->d), dmin = qb_f16_to_f32(b->dmin);
+        for (int j = 0; j < 256; j++) {
+            uint8_t s = b->scales[j / 16];
+            out[i * 256 + j] = d * (float)(s & 15) * (float)q2_k_code(b, j) - dmin * (float)(s >> 4);
+        }
+    }
+}
+
+void qb_decode_Q3_K(const void *blocks, float *out, int64_t n)
+{
+    const struct qb_block_Q3_K *b = blocks;
+    for (int64_t i = 0; i < n / 256; i++, b++) {
+        float d = qb_f16_to_f32(b->d);
+        for (int j = 0; j < 256; j++)
+            out[i * 256 + j] = d * (float)q3_k_scale(b->scales, j / 16) * (float)q3_k_code(b, j);
+    }
+}
+
+void qb_codes_Q2_K(const void *block, struct qb_codes *out)
+{
+    const struct qb_block_Q2_K *b = block;
+    out->scale[0] = qb_f16_to_f32(b->d);
+    out->min_scale = qb_f16_to_f32(b->dmin);
+    for (int k = 0; k < 16; k++)
+        out->min_i16[k] = b->scales[k] >> 4;
+    for (int j = 0; j < 256; j++)
+        out->code[j] = (uint8_t)(q2_k_code(b, j) * (b->scales[j / 16] & 15));
+}
+
+/* The product lies in -124..128: its negative fits a byte with an offset of 128. */
+void qb_codes_Q3_K(const void *block, struct qb_codes *out)
+{
+    const struct qb_block_Q3_K *b = block;
+    out->scale[0] = -qb_f16_to_f32(b->d);
+    for (int j = 0; j < 256; j++)
+        out->code[j] = (uint8_t)(Q3_K_OFFSET - q3_k_code(b, j) * q3_k_scale(b->scales, j / 16));
+}
+
+/* Scales 8..15, minima equal to them: with dmin = d * (mean code) every sub-block has mean 0. */
+void qb_synth_Q2_K(void *block, float std, struct qb_rng *rng)
+{
+    struct qb_block_Q2_K *b = block;
+    qb_rng_fill(rng, b, sizeof *b);
+    for (int k = 0; k < 16; k++)
+        b->scales[k] = (uint8_t)((8 | (b->scales[k] & 7)) * 0x11);
+    b->d = qb_f32_to_f16(std / (RMS_4_CENTERED * RMS_SCALE_4));
+    b->dmin = qb_f32_to_f16(1.5f * qb_f16_to_f32(b->d));
+}
+
+void qb_synth_Q3_K(void *block, float std, struct qb_rng *rng)
+{
+    struct qb_block_Q3_K *b = block;
+    qb_rng_fill(rng, b, sizeof *b);
+    b->d = qb_synth_scale(std / (RMS_8 * RMS_SCALE_6), rng);
+}
+
+QB_DEFINE_CHECK(Q2_K, qb_f16_is_finite(b[i].d) && qb_f16_is_finite(b[i].dmin))
+QB_DEFINE_CHECK(Q3_K, qb_f16_is_finite(b[i].d))
