@@ -1,10 +1,12 @@
 /*
- * Layouts as tables: a layout of a format is a number of rows and the fields of a block, each cut into chunks
- * that the rows of a group contribute in turn. Packing, unpacking and single blocks all follow the same
- * table.
+ * Layouts as tables: a layout of a format is a number of rows and the fields of a block (packings.def), each
+ * cut into chunks that the rows of a group contribute in turn. Packing, unpacking and single blocks all
+ * follow the same table.
  */
 #include "kernels/layout.h"
 #include "kernels/blocks.h"
+#include "kernels/formats/k_scales.h"
+#include "kernels/simd.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -15,86 +17,40 @@ static const struct qb_layout layouts[] = {
 #undef QB_LAYOUT
 };
 
-#define MAX_FIELDS 4
+#define MAX_ROWS 16
 
-/*
- * r16: the fields of a block in their order, in chunks of 4 bytes (a vector of 16 rows is then 64 contiguous
- * bytes); a lone f16 is a chunk of 2. Fields that follow each other in chunks of 4 may be one row here: the
- * bytes are the same.
- */
-struct field_list {
+/* How the blocks of one format lie in one layout. */
+struct packing {
+    int unit; /* blocks of the format that are interleaved as one; 0 where the format has no such layout */
     int n;
-    int unit; /* blocks of the format that are interleaved as one */
-    struct qb_r16_field field[MAX_FIELDS];
-};
-static const struct field_list r16_fields[QB_FORMAT_COUNT] = {
-    [QB_FORMAT_F32] = {1, 1, {{4, 4}}},
-    [QB_FORMAT_F16] = {1, 1, {{2, 2}}},
-    [QB_FORMAT_BF16] = {1, 2, {{4, 4}}},
-    [QB_FORMAT_Q4_0] = {2, 1, {{2, 2}, {16, 4}}},                    /* d, qs */
-    [QB_FORMAT_Q4_1] = {2, 1, {{4, 4}, {16, 4}}},                    /* d and m, qs */
-    [QB_FORMAT_Q5_0] = {3, 1, {{2, 2}, {4, 4}, {16, 4}}},            /* d, qh, qs */
-    [QB_FORMAT_Q5_1] = {3, 1, {{4, 4}, {4, 4}, {16, 4}}},            /* d and m, qh, qs */
-    [QB_FORMAT_Q8_0] = {2, 1, {{2, 2}, {32, 4}}},                    /* d, q */
-    [QB_FORMAT_Q2_K] = {1, 1, {{84, 4}}},                            /* all */
-    [QB_FORMAT_Q3_K] = {2, 1, {{108, 4}, {2, 2}}},                   /* hmask, qs and scales, d */
-    [QB_FORMAT_Q4_K] = {2, 1, {{16, 4}, {128, 4}}},                  /* d, dmin and scales, qs */
-    [QB_FORMAT_Q5_K] = {3, 1, {{16, 4}, {32, 4}, {128, 4}}},         /* d, dmin and scales, qh, qs */
-    [QB_FORMAT_Q6_K] = {4, 1, {{128, 4}, {64, 4}, {16, 4}, {2, 2}}}, /* ql, qh, scales, d */
-    [QB_FORMAT_IQ4_NL] = {2, 1, {{2, 2}, {16, 4}}},                  /* d, qs */
-    [QB_FORMAT_IQ4_XS] = {2, 1, {{8, 4}, {128, 4}}},                 /* d and scales, qs */
-    [QB_FORMAT_TQ1_0] = {2, 1, {{52, 4}, {2, 2}}},                   /* qs and qh, d */
-    [QB_FORMAT_TQ2_0] = {2, 1, {{64, 4}, {2, 2}}},                   /* qs, d */
-    [QB_FORMAT_MXFP4] = {2, 1, {{1, 1}, {16, 4}}},                   /* e, qs */
-    [QB_FORMAT_NVFP4] = {1, 1, {{36, 4}}},                           /* scales and qs */
-    [QB_FORMAT_Q1_0] = {2, 1, {{2, 2}, {16, 4}}},                    /* d, qs */
-    [QB_FORMAT_Q2_0] = {2, 1, {{2, 2}, {16, 4}}},                    /* d, qs */
-    [QB_FORMAT_IQ2_XXS] = {2, 1, {{2, 2}, {64, 4}}},                 /* d, rest */
-    [QB_FORMAT_IQ2_XS] = {2, 1, {{2, 2}, {72, 4}}},                  /* d, rest */
-    [QB_FORMAT_IQ3_XXS] = {2, 1, {{2, 2}, {96, 4}}},                 /* d, rest */
-    [QB_FORMAT_IQ1_S] = {2, 1, {{2, 2}, {48, 4}}},                   /* d, rest */
-    [QB_FORMAT_IQ3_S] = {2, 1, {{2, 2}, {108, 4}}},                  /* d, rest */
-    [QB_FORMAT_IQ2_S] = {2, 1, {{2, 2}, {80, 4}}},                   /* d, rest */
-    [QB_FORMAT_IQ1_M] = {1, 1, {{56, 4}}},                           /* all */
+    const struct qb_layout_field *field;
 };
 
-/* The historical interleaves exist for two formats of the same shape: d, 16 bytes of nibbles. */
-#define HISTORICAL_FIELDS(chunk)                                                                             \
+#define CHUNKS(offset, bytes, chunk)                                                                         \
     {                                                                                                        \
-        2, 1,                                                                                                \
-        {                                                                                                    \
-            {2, 2},                                                                                          \
-            {                                                                                                \
-                16, chunk                                                                                    \
-            }                                                                                                \
-        }                                                                                                    \
+        offset, bytes, chunk, QB_FIELD_CHUNKS                                                                \
     }
-static const struct field_list chunk4_fields = HISTORICAL_FIELDS(4);
-static const struct field_list chunk8_fields = HISTORICAL_FIELDS(8);
-
-/* NULL where the format has no such layout; plain has no fields either. */
-static const struct field_list *fields_of(enum qb_layout_id layout, const struct qb_format *f)
-{
-    bool q4_0 = f->id == QB_FORMAT_Q4_0, iq4_nl = f->id == QB_FORMAT_IQ4_NL;
-    switch (layout) {
-    case QB_LAYOUT_R16:
-        return r16_fields[f->id].n > 0 ? &r16_fields[f->id] : NULL;
-    case QB_LAYOUT_4X4:
-        return q4_0 || iq4_nl ? &chunk4_fields : NULL;
-    case QB_LAYOUT_8X8:
-        return q4_0 || iq4_nl ? &chunk8_fields : NULL;
-    case QB_LAYOUT_4X8:
-        return q4_0 ? &chunk8_fields : NULL;
-    default:
-        return NULL;
+#define FLIPPED(offset, bytes, chunk)                                                                        \
+    {                                                                                                        \
+        offset, bytes, chunk, QB_FIELD_FLIPPED                                                               \
     }
-}
+#define SIX_BIT(offset)                                                                                      \
+    {                                                                                                        \
+        offset, 12, 12, QB_FIELD_SIX_BIT                                                                     \
+    }
 
-/* The historical layouts of Q4_0 store nibbles in two's complement: top bits flipped. */
-static uint8_t nibble_flip(enum qb_layout_id layout, const struct qb_format *f)
-{
-    return layout != QB_LAYOUT_R16 && f->id == QB_FORMAT_Q4_0 ? 0x88 : 0;
-}
+#define QB_PACKING(format, layout, unit, ...)                                                                \
+    static const struct qb_layout_field fields_##format##_##layout[] = {__VA_ARGS__};
+#include "kernels/packings.def"
+#undef QB_PACKING
+
+#define QB_PACKING(format, layout, unit, ...)                                                                \
+    [QB_FORMAT_##format][QB_LAYOUT_##layout] = {unit, QB_ARRAY_LEN(fields_##format##_##layout),              \
+                                                fields_##format##_##layout},
+static const struct packing packings[QB_FORMAT_COUNT][QB_LAYOUT_COUNT] = {
+#include "kernels/packings.def"
+};
+#undef QB_PACKING
 
 const struct qb_layout *qb_layout_get(enum qb_layout_id id)
 {
@@ -154,80 +110,145 @@ bool qb_layout_fits(enum qb_layout_id layout, const struct qb_format *f, int64_t
 {
     if (layout == QB_LAYOUT_PLAIN)
         return true;
-    return (unsigned)layout < QB_LAYOUT_COUNT && fields_of(layout, f) && n_rows % layouts[layout].rows == 0;
+    return (unsigned)layout < QB_LAYOUT_COUNT && packings[f->id][layout].unit > 0 &&
+           n_rows % layouts[layout].rows == 0;
 }
 
-static const struct field_list *need_fields(enum qb_layout_id layout, const struct qb_format *f)
+const struct qb_layout_field *qb_layout_fields(enum qb_layout_id layout, const struct qb_format *f, int *n)
 {
-    const struct field_list *l = fields_of(layout, f);
-    if (!l)
+    *n = packings[f->id][layout].n;
+    return packings[f->id][layout].field;
+}
+
+static const struct packing *need_packing(enum qb_layout_id layout, const struct qb_format *f)
+{
+    const struct packing *p = &packings[f->id][layout];
+    if (p->unit == 0)
         QB_BUG("%s has no layout '%s'", f->name, qb_layout_name(layout));
-    return l;
+    return p;
 }
 
-static void copy_flipped(uint8_t *dst, const uint8_t *src, int n, uint8_t flip)
+/* Chunk i of every row in turn; the sizes are constants where it matters for speed. */
+QB_INLINE void gather(uint8_t *packed, const uint8_t *const *row, int rows, int bytes, int chunk)
 {
-    for (int i = 0; i < n; i++)
-        dst[i] = src[i] ^ flip;
+    for (int o = 0; o < bytes; o += chunk)
+        for (int r = 0; r < rows; r++, packed += chunk)
+            memcpy(packed, row[r] + o, (size_t)chunk);
 }
 
-/*
- * Walk one interleaved unit: `unit` is its first byte, plain the place of row 0's block in the plain layout.
- * Chunks smaller than the field's share at the end do not occur: chunk divides bytes.
- */
-static void move_unit(const struct field_list *l, int rows, uint8_t flip, uint8_t *unit, uint8_t *plain,
-                      size_t stride, bool pack)
+static void pack_chunks(uint8_t *packed, const uint8_t *const *row, int rows, int bytes, int chunk)
 {
-    int offset = 0;
-    for (int i = 0; i < l->n; i++) {
-        struct qb_r16_field fd = l->field[i];
-        uint8_t x = i == l->n - 1 ? flip : 0; /* only the codes, the last field, are flipped */
-        for (int o = 0; o < fd.bytes; o += fd.chunk) {
-            for (int r = 0; r < rows; r++) {
-                uint8_t *p = plain + (size_t)r * stride + offset + o;
-                if (pack)
-                    copy_flipped(unit, p, fd.chunk, x);
-                else
-                    copy_flipped(p, unit, fd.chunk, x);
-                unit += fd.chunk;
-            }
-        }
-        offset += fd.bytes;
+    if (rows == 16 && chunk == 4)
+        gather(packed, row, 16, bytes, 4);
+    else if (rows == 8 && chunk == 8)
+        gather(packed, row, 8, bytes, 8);
+    else
+        gather(packed, row, rows, bytes, chunk);
+}
+
+/* The rows take the places of the sub-blocks: 12 bytes for sub-block 0 of 8 rows, and so on. */
+static void pack_six_bit(uint8_t *packed, const uint8_t *const *row)
+{
+    for (int sub = 0; sub < 8; sub++) {
+        struct scale_min sm[8];
+        for (int r = 0; r < 8; r++)
+            sm[r] = get_scale_min(row[r], sub);
+        put_scale_min(packed + 12 * sub, sm);
     }
 }
 
-/* Both directions; the side that is only read is not written through its pointer. */
-static void move_group(enum qb_layout_id layout, const struct qb_format *f, int64_t n_cols, uint8_t *packed,
-                       uint8_t *plain, size_t stride, bool pack)
+static void flip(uint8_t *p, int n)
 {
-    const struct field_list *l = need_fields(layout, f);
-    int rows = layouts[layout].rows;
-    size_t bytes = (size_t)(l->unit * f->block_bytes); /* of one row in a unit */
-    int64_t n_units = n_cols / f->block_elems / l->unit;
-    if (n_units * l->unit * f->block_elems != n_cols)
+    for (int i = 0; i < n; i++)
+        p[i] ^= 0x88;
+}
+
+static void pack_field(uint8_t *packed, const uint8_t *const *row, int rows, struct qb_layout_field f)
+{
+    if (f.kind == QB_FIELD_SIX_BIT)
+        pack_six_bit(packed, row);
+    else
+        pack_chunks(packed, row, rows, f.bytes, f.chunk);
+    if (f.kind == QB_FIELD_FLIPPED)
+        flip(packed, rows * f.bytes);
+}
+
+/* One row's share of a packed field. */
+static void unpack_field(uint8_t *out, const uint8_t *packed, int rows, int row, struct qb_layout_field f)
+{
+    if (f.kind == QB_FIELD_SIX_BIT) {
+        struct scale_min sm[8];
+        for (int sub = 0; sub < 8; sub++)
+            sm[sub] = get_scale_min(packed + 12 * sub, row);
+        put_scale_min(out, sm);
+        return;
+    }
+    for (int o = 0; o < f.bytes; o += f.chunk)
+        memcpy(out + o, packed + o * rows + row * f.chunk, (size_t)f.chunk);
+    if (f.kind == QB_FIELD_FLIPPED)
+        flip(out, f.bytes);
+}
+
+/* One row's share of an interleaved unit, in the order of the plain layout. */
+static void unpack_row(const struct packing *p, int rows, int row, const uint8_t *unit, uint8_t *out)
+{
+    for (int i = 0; i < p->n; i++) {
+        unpack_field(out + p->field[i].offset, unit, rows, row, p->field[i]);
+        unit += rows * p->field[i].bytes;
+    }
+}
+
+static void pack_unit(const struct packing *p, int rows, const uint8_t *plain, size_t stride, uint8_t *unit)
+{
+    for (int i = 0; i < p->n; i++) {
+        const uint8_t *row[MAX_ROWS];
+        for (int r = 0; r < rows; r++)
+            row[r] = plain + (size_t)r * stride + p->field[i].offset;
+        pack_field(unit, row, rows, p->field[i]);
+        unit += rows * p->field[i].bytes;
+    }
+}
+
+/* Units in a row of n_cols weights. */
+static int64_t count_units(const struct packing *p, enum qb_layout_id layout, const struct qb_format *f,
+                           int64_t n_cols)
+{
+    int64_t n = n_cols / f->block_elems / p->unit;
+    if (n * p->unit * f->block_elems != n_cols)
         QB_BUG("%lld columns do not fit %s in layout '%s'", (long long)n_cols, f->name,
                qb_layout_name(layout));
-    for (int64_t u = 0; u < n_units; u++)
-        move_unit(l, rows, nibble_flip(layout, f), packed + (size_t)u * bytes * (size_t)rows,
-                  plain + (size_t)u * bytes, stride, pack);
+    return n;
 }
 
 void qb_layout_pack(enum qb_layout_id layout, const struct qb_format *f, int64_t n_cols, const uint8_t *src,
                     size_t stride, uint8_t *dst)
 {
-    if (layout == QB_LAYOUT_PLAIN)
+    if (layout == QB_LAYOUT_PLAIN) {
         memcpy(dst, src, qb_format_bytes(f, n_cols));
-    else
-        move_group(layout, f, n_cols, dst, (uint8_t *)(uintptr_t)src, stride, true);
+        return;
+    }
+    const struct packing *p = need_packing(layout, f);
+    int rows = layouts[layout].rows;
+    size_t bytes = (size_t)(p->unit * f->block_bytes); /* of one row in a unit */
+    int64_t n = count_units(p, layout, f, n_cols);
+    for (int64_t u = 0; u < n; u++, src += bytes, dst += bytes * (size_t)rows)
+        pack_unit(p, rows, src, stride, dst);
 }
 
 void qb_layout_unpack(enum qb_layout_id layout, const struct qb_format *f, int64_t n_cols, const uint8_t *src,
                       uint8_t *dst, size_t stride)
 {
-    if (layout == QB_LAYOUT_PLAIN)
+    if (layout == QB_LAYOUT_PLAIN) {
         memcpy(dst, src, qb_format_bytes(f, n_cols));
-    else
-        move_group(layout, f, n_cols, (uint8_t *)(uintptr_t)src, dst, stride, false);
+        return;
+    }
+    const struct packing *p = need_packing(layout, f);
+    int rows = layouts[layout].rows;
+    size_t bytes = (size_t)(p->unit * f->block_bytes);
+    int64_t n = count_units(p, layout, f, n_cols);
+    for (int64_t u = 0; u < n; u++, dst += bytes, src += bytes * (size_t)rows)
+        for (int r = 0; r < rows; r++)
+            unpack_row(p, rows, r, src, dst + (size_t)r * stride);
 }
 
 void qb_layout_get_block(enum qb_layout_id layout, const struct qb_format *f, int64_t n_cols,
@@ -239,22 +260,10 @@ void qb_layout_get_block(enum qb_layout_id layout, const struct qb_format *f, in
                block_bytes);
         return;
     }
-    const struct field_list *l = need_fields(layout, f);
+    const struct packing *p = need_packing(layout, f);
     int rows = layouts[layout].rows;
-    uint8_t flip = nibble_flip(layout, f);
     uint8_t unit[2 * QB_MAX_BLOCK_BYTES]; /* the row's part of the unit that holds the block */
-    const uint8_t *src = group + (size_t)(block / l->unit) * (size_t)(l->unit * rows) * block_bytes;
-    uint8_t *dst = unit;
-    for (int i = 0; i < l->n; i++) {
-        struct qb_r16_field fd = l->field[i];
-        for (int o = 0; o < fd.bytes; o += fd.chunk, src += rows * fd.chunk, dst += fd.chunk)
-            copy_flipped(dst, src + row * fd.chunk, fd.chunk, i == l->n - 1 ? flip : 0);
-    }
-    memcpy(out, unit + (size_t)(block % l->unit) * block_bytes, block_bytes);
-}
-
-const struct qb_r16_field *qb_r16_fields(const struct qb_format *f, int *n)
-{
-    *n = r16_fields[f->id].n;
-    return r16_fields[f->id].field;
+    unpack_row(p, rows, row, group + (size_t)(block / p->unit) * (size_t)(p->unit * rows) * block_bytes,
+               unit);
+    memcpy(out, unit + (size_t)(block % p->unit) * block_bytes, block_bytes);
 }

@@ -1,6 +1,6 @@
 /*
  * Layouts: plain and row-interleaved. A layout is a permutation (4x4, 4x8, 8x8 of Q4_0 also flip the top bit
- * of each nibble); no bit of a weight changes and the size stays the same.
+ * of each nibble); nothing of a weight is lost and the size stays the same.
  */
 #ifndef QB_KERNELS_LAYOUT_H
 #define QB_KERNELS_LAYOUT_H
@@ -51,14 +51,15 @@ void qb_layout_get_block(enum qb_layout_id layout, const struct qb_format *f, in
                          const uint8_t *group, int row, int64_t block, uint8_t *out);
 
 /*
- * The fields of a block in r16 order: field i is `bytes` long and interleaved in chunks of `chunk` bytes;
- * fields lie one after the other, 16 * bytes each. So the 16 rows of byte range [o, o + chunk) of field i
- * start at 16 * (field offset) + (o / chunk) * 16 * chunk. BF16 is the exception: its unit is a pair of
- * weights, so that a chunk is [16 rows][2 weights] (n_cols is even).
+ * The fields of a block in the order of a layout (packings.def). A field takes rows * bytes; CHUNKS: the rows
+ * of byte range [o, o + chunk) of the field start at o * rows, one after the other. BF16 in r16 goes by pairs
+ * of weights, so that a chunk is [16 rows][2 weights] (n_cols is even).
  */
-struct qb_r16_field {
-    int bytes, chunk;
+struct qb_layout_field {
+    int offset, bytes, chunk; /* offset: in the plain block */
+    enum { QB_FIELD_CHUNKS, QB_FIELD_FLIPPED, QB_FIELD_SIX_BIT } kind;
 };
-const struct qb_r16_field *qb_r16_fields(const struct qb_format *f, int *n);
+/* NULL and 0 where the format has no such layout. */
+const struct qb_layout_field *qb_layout_fields(enum qb_layout_id layout, const struct qb_format *f, int *n);
 
 #endif

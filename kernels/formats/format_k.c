@@ -4,6 +4,7 @@
  */
 #include "kernels/blocks.h"
 #include "kernels/formats/format_ops.h"
+#include "kernels/formats/k_scales.h"
 #include <string.h>
 
 #define RMS_16_CENTERED 4.6098f  /* codes 0..15 less 7.5 */
@@ -11,31 +12,6 @@
 #define RMS_64          18.4797f /* codes -32..31 */
 #define RMS_SCALE_6     48.3890f /* scales 32..63 */
 #define RMS_SCALE_8     97.2702f /* scales 64..127 */
-
-struct scale_min {
-    int sc, mn;
-};
-
-/*
- * Eight 6-bit scales and minima in 12 bytes: 0..3 in the low 6 bits of bytes 0..3 (scales) and 4..7 (minima),
- * whose top 2 bits are those of scales and minima 4..7; their low nibbles are in bytes 8..11, scale below
- * minimum.
- */
-static struct scale_min get_scale_min(const uint8_t *s, int k)
-{
-    if (k < 4)
-        return (struct scale_min){s[k] & 63, s[k + 4] & 63};
-    return (struct scale_min){(s[k + 4] & 15) | s[k - 4] >> 6 << 4, s[k + 4] >> 4 | s[k] >> 6 << 4};
-}
-
-static void put_scale_min(uint8_t *s, const struct scale_min *sm)
-{
-    for (int k = 0; k < 4; k++) {
-        s[k] = (uint8_t)(sm[k].sc | sm[k + 4].sc >> 4 << 6);
-        s[k + 4] = (uint8_t)(sm[k].mn | sm[k + 4].mn >> 4 << 6);
-        s[k + 8] = (uint8_t)((sm[k + 4].sc & 15) | (sm[k + 4].mn & 15) << 4);
-    }
-}
 
 /* Sub-blocks 2i and 2i + 1 share the 32 bytes qs + 32 i: low and high nibbles. */
 static int q4_k_code(const uint8_t *qs, int j)

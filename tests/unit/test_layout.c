@@ -56,7 +56,8 @@ static void fits_where_rows_divide(void **state)
     assert_true(qb_layout_fits(QB_LAYOUT_8X8, q4_0, 40));
     assert_false(qb_layout_fits(QB_LAYOUT_8X8, q4_0, 36));
     assert_true(qb_layout_fits(QB_LAYOUT_4X8, q4_0, 36));
-    assert_false(qb_layout_fits(QB_LAYOUT_4X4, q8_0, 16));
+    assert_true(qb_layout_fits(QB_LAYOUT_4X4, q8_0, 16));
+    assert_false(qb_layout_fits(QB_LAYOUT_8X8, q8_0, 16));
     assert_false(qb_layout_fits(QB_LAYOUT_4X8, qb_format_get(QB_FORMAT_IQ4_NL), 16));
     assert_false(qb_layout_fits(QB_LAYOUT_AUTO, q4_0, 16));
 }
@@ -144,25 +145,40 @@ static void packs_and_unpacks(void **state)
     }
 }
 
-/* The order is written in layout.h: byte range [o, o + chunk) of a field, 16 rows side by side. */
-static void r16_follows_its_field_list(void **state)
+/* Every byte of a unit belongs to one field. */
+static void fields_cover_the_block(const struct qb_layout_field *fields, int n, int bytes)
+{
+    uint8_t seen[QB_MAX_BLOCK_BYTES] = {0};
+    for (int i = 0; i < n; i++)
+        for (int o = 0; o < fields[i].bytes; o++)
+            assert_int_equal(seen[fields[i].offset + o]++, 0);
+    for (int o = 0; o < bytes; o++)
+        assert_int_equal(seen[o], 1);
+}
+
+/* The order is written in layout.h: byte range [o, o + chunk) of a field, the rows side by side. */
+static void layouts_follow_their_field_lists(void **state)
 {
     (void)state;
-    for (int i = 0; i < QB_FORMAT_COUNT; i++) {
-        const struct qb_format *f = qb_format_get((enum qb_format_id)i);
+    for (int i = 0; i < QB_FORMAT_COUNT * QB_LAYOUT_COUNT; i++) {
+        const struct qb_format *f = qb_format_get((enum qb_format_id)(i / QB_LAYOUT_COUNT));
+        enum qb_layout_id layout = (enum qb_layout_id)(i % QB_LAYOUT_COUNT);
         struct sample s;
-        int n, offset = 0;
-        const struct qb_r16_field *fields = qb_r16_fields(f, &n);
-        assert_true(n > 0);
-        make_sample(&s, f, QB_LAYOUT_R16);
-        for (int k = 0; k < n; offset += fields[k++].bytes)
-            for (int o = 0; o < fields[k].bytes; o += fields[k].chunk)
-                for (int r = 0; r < 16; r++)
-                    assert_memory_equal(s.packed + 16 * offset + o * 16 + r * fields[k].chunk,
-                                        s.plain + (size_t)r * s.row_bytes + offset + o,
-                                        (size_t)fields[k].chunk);
+        int n, rows = qb_layout_get(layout)->rows;
+        const struct qb_layout_field *fields = qb_layout_fields(layout, f, &n);
+        assert_true(n > 0 || layout != QB_LAYOUT_R16);
+        if (n == 0)
+            continue;
         /* BF16 goes by pairs of weights */
-        assert_int_equal(offset, f->id == QB_FORMAT_BF16 ? 4 : f->block_bytes);
+        fields_cover_the_block(fields, n, f->id == QB_FORMAT_BF16 ? 4 : f->block_bytes);
+        make_sample(&s, f, layout);
+        const uint8_t *packed = s.packed;
+        for (int k = 0; k < n; packed += rows * fields[k++].bytes)
+            for (int o = 0; o < fields[k].bytes && fields[k].kind == QB_FIELD_CHUNKS; o += fields[k].chunk)
+                for (int r = 0; r < rows; r++)
+                    assert_memory_equal(packed + o * rows + r * fields[k].chunk,
+                                        s.plain + (size_t)r * s.row_bytes + fields[k].offset + o,
+                                        (size_t)fields[k].chunk);
         free_sample(&s);
     }
 }
@@ -228,7 +244,7 @@ int main(void)
         cmocka_unit_test(knows_gguf_ids),
         cmocka_unit_test(fits_where_rows_divide),
         cmocka_unit_test(packs_and_unpacks),
-        cmocka_unit_test(r16_follows_its_field_list),
+        cmocka_unit_test(layouts_follow_their_field_lists),
         cmocka_unit_test(q4_0_interleaves_flip_nibbles),
         cmocka_unit_test(tiles_cover_all_columns_once),
         cmocka_unit_test(activation_storage_holds_its_arrays),
