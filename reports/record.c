@@ -3,7 +3,6 @@
  */
 #include "reports/record.h"
 #include "base/mem.h"
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,36 +45,14 @@ static void set_constants(struct qb_record *r)
 void qb_record_init(struct qb_record *r)
 {
     memset(r, 0, sizeof *r);
-    for (size_t i = 0; i < QB_FIELD_COUNT; i++) {
-        const struct qb_field *f = &qb_record_fields[i];
-        if (f->kind == QB_VALUE_REAL)
-            *(double *)member(r, f) = NAN;
-        if (f->kind == QB_VALUE_INT || f->kind == QB_VALUE_BOOL)
-            *(int64_t *)member(r, f) = QB_ABSENT_INT;
-    }
+    qb_fields_init(qb_record_fields, QB_FIELD_COUNT, r);
     set_constants(r);
 }
 
 void qb_record_release(struct qb_record *r)
 {
-    for (size_t i = 0; i < QB_FIELD_COUNT; i++) {
-        const struct qb_field *f = &qb_record_fields[i];
-        if (f->kind == QB_VALUE_TEXT)
-            free(*(char **)member(r, f));
-        if (f->kind == QB_VALUE_LIST)
-            free(((struct qb_samples *)member(r, f))->v);
-    }
+    qb_fields_release(qb_record_fields, QB_FIELD_COUNT, r);
     memset(r, 0, sizeof *r);
-}
-
-enum qb_status qb_record_text(char **field, const char *text, struct qb_err *err)
-{
-    char *copy = NULL;
-    if (text)
-        QB_TRY(qb_strdup(&copy, text, err));
-    free(*field);
-    *field = copy;
-    return QB_OK;
 }
 
 static enum qb_status copy_samples(struct qb_samples *to, const struct qb_samples *from, struct qb_err *err)
@@ -108,32 +85,11 @@ enum qb_status qb_record_copy(struct qb_record *to, const struct qb_record *from
     return st;
 }
 
-static struct qb_value field_value(const struct qb_record *r, const struct qb_field *f)
-{
-    const void *p = member(r, f);
-    int64_t i;
-    switch (f->kind) {
-    case QB_VALUE_TEXT:
-        return qb_text(*(char *const *)p);
-    case QB_VALUE_REAL:
-        return qb_real(*(const double *)p);
-    case QB_VALUE_LIST: {
-        const struct qb_samples *s = p;
-        bool whole = f->offset == offsetof(struct qb_record, samples_ns);
-        return (struct qb_value){.kind = QB_VALUE_LIST, .list = s->v, .n = s->n, .whole = whole};
-    }
-    default:
-        i = *(const int64_t *)p;
-        if (i == QB_ABSENT_INT)
-            return (struct qb_value){.kind = QB_VALUE_NULL};
-        return f->kind == QB_VALUE_BOOL ? qb_bool(i != 0) : qb_int(i);
-    }
-}
-
 void qb_record_values(const struct qb_record *r, struct qb_value *values)
 {
     for (size_t i = 0; i < QB_FIELD_COUNT; i++)
-        values[i] = field_value(r, &qb_record_fields[i]);
+        values[i] = qb_field_value(&qb_record_fields[i], r);
+    values[QB_FIELD_samples_ns].whole = true;
 }
 
 void qb_record_model_text(const struct qb_record *r, char *out, size_t size)
