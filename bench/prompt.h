@@ -12,7 +12,8 @@ struct qb_prompt {
 };
 
 struct qb_prompt_options {
-    const char *model, *text, *file; /* exactly one of text and file */
+    const char *model, *text, *file; /* exactly one of text, file and */
+    const char *ids_file;            /* a file of token ids: integers among blanks, commas and brackets */
     bool add_special, parse_special;
 };
 

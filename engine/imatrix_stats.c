@@ -56,7 +56,7 @@ static void spread(struct qb_imatrix_stats *s, const float *v, size_t n)
         s->max = fmax(s->max, v[i]);
     }
     s->mean = s->sum2 / (double)n;
-    s->stddev = n > 1 ? sqrt(fmax(0, (square - s->mean * s->sum2) / (double)(n - 1))) : NAN;
+    s->stddev = sqrt(fmax(0, square / (double)n - s->mean * s->mean));
     for (size_t i = 0; i < n; i++) {
         double p = s->sum2 > 0 ? (double)v[i] / s->sum2 : 0;
         s->entropy -= p > 0 ? p * log2(p) : 0;

@@ -11,12 +11,12 @@
 struct qb_imatrix_stats {
     int layer; /* of "blk.N."; -1: of none */
     int64_t n_in, n_mat;
-    double tokens;    /* that the busiest expert has seen */
-    int64_t n_unseen; /* experts that no token reached */
-    int64_t n_zero;   /* columns of the others that were always 0 */
-    double sum2;      /* importance summed up over all columns */
-    double min, max, mean, stddev;
-    double entropy;     /* of its spread over the columns, in bits; */
+    double tokens;                 /* that the busiest expert has seen */
+    int64_t n_unseen;              /* experts that no token reached */
+    int64_t n_zero;                /* columns of the others that were always 0 */
+    double sum2;                   /* importance summed up over all columns */
+    double min, max, mean, stddev; /* of the importance; of all its values, not of a sample */
+    double entropy;                /* of its spread over the columns, in bits; */
     double entropy_pct; /* in percent of the most that is possible: 100 = all columns matter alike */
     double gain;        /* sum2 per column, relative to this tensor in the layer before */
     double cosine;      /* likeness to the importance of this tensor in the layer before */
