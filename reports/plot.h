@@ -5,6 +5,7 @@
 #ifndef QB_REPORTS_PLOT_H
 #define QB_REPORTS_PLOT_H
 
+#include "base/buf.h"
 #include "reports/record.h"
 
 /*
@@ -13,5 +14,9 @@
  * row has a speed.
  */
 enum qb_status qb_plot_speed(const char *dir, const struct qb_record *rows, size_t n, struct qb_err *err);
+
+/* Write DIR/STEM.dat and DIR/STEM.gp and run the script there. QB_ERR_NOT_FOUND without gnuplot. */
+enum qb_status qb_plot_draw(const char *dir, const char *stem, const struct qb_buf *data,
+                            const struct qb_buf *script, struct qb_err *err);
 
 #endif

@@ -1,23 +1,16 @@
 /*
- * The speed chart: writes data and script, runs gnuplot.
+ * The speed chart.
  */
 #include "reports/plot.h"
 #include "base/buf.h"
-#include "base/file.h"
 #include "base/mem.h"
-#include <errno.h>
 #include <math.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
-#define PATH_SIZE 4096
 #define LABEL     128
 #define MAX_TESTS 8 /* bars a variant in one panel; more are left out of the chart, not of the tables */
-
-extern char **environ;
 
 /* Bars of one panel: variants along the axis, one bar a test. */
 struct panel {
@@ -289,39 +282,6 @@ static void put_script(const struct chart *c, struct qb_buf *b)
     }
 }
 
-static enum qb_status write_text(const char *dir, const char *name, const struct qb_buf *b,
-                                 struct qb_err *err)
-{
-    char path[PATH_SIZE];
-    struct qb_atomic file;
-    QB_TRY(qb_buf_status(b, "the chart", err));
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    QB_TRY(qb_atomic_open(&file, path, err));
-    fwrite(b->data, 1, b->len, file.file);
-    return qb_atomic_commit(&file, err);
-}
-
-/* A shell would be simpler, but the folder's name is the user's. */
-static enum qb_status run_gnuplot(const char *dir, struct qb_err *err)
-{
-    char *const argv[] = {"gnuplot", "speed.gp", NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addchdir_np(&actions, dir);
-    posix_spawn_file_actions_adddup2(&actions, 2, 1); /* stdout is for data */
-    pid_t pid;
-    int bad = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ), status = 0;
-    posix_spawn_file_actions_destroy(&actions);
-    if (bad)
-        return qb_fail(err, QB_ERR_NOT_FOUND, "gnuplot cannot be started: %s (script and data are in '%s')",
-                       strerror(bad), dir);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return qb_fail(err, QB_ERR_NOT_FOUND, "gnuplot failed (script and data are in '%s')", dir);
-    return QB_OK;
-}
-
 static enum qb_status draw(const struct chart *c, const char *dir, struct qb_err *err)
 {
     struct qb_buf data, script;
@@ -329,12 +289,10 @@ static enum qb_status draw(const struct chart *c, const char *dir, struct qb_err
     qb_buf_init(&script, 0);
     put_data(c, &data);
     put_script(c, &script);
-    enum qb_status st = write_text(dir, "speed.dat", &data, err);
-    if (!st)
-        st = write_text(dir, "speed.gp", &script, err);
+    enum qb_status st = qb_plot_draw(dir, "speed", &data, &script, err);
     qb_buf_release(&data);
     qb_buf_release(&script);
-    return st ? st : run_gnuplot(dir, err);
+    return st;
 }
 
 enum qb_status qb_plot_speed(const char *dir, const struct qb_record *rows, size_t n, struct qb_err *err)
