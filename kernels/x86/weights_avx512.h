@@ -8,11 +8,18 @@
 
 /* The scales of one block of 16 rows, lane = row. */
 struct header {
-    __m512 scale[16];    /* one per sub-block */
-    __m512 min_f32;      /* QB_MIN_F32 (blocks of 32) */
-    __m512i min_pair[4]; /* QB_MIN_I16: minima 2i (low half) and 2i + 1 */
-    __m512 min_scale;    /* QB_MIN_I16 */
+    __m512 scale[16];     /* one per sub-block */
+    __m512 min_f32;       /* QB_MIN_F32 (blocks of 32) */
+    __m512i min_pair[8];  /* QB_MIN_I16 (4), QB_MIN_I16_16: minima 2i (low half) and 2i + 1 */
+    __m512 min_scale;     /* of the integer minima */
+    __m512i sub_scale[8]; /* integers that meet the sums of two runs of 16, int16; of two formats */
 };
+
+/* Pairs of integer minima in a block of 256. */
+QB_INLINE int min_pairs(enum qb_min_kind min)
+{
+    return min == QB_MIN_I16 ? 4 : min == QB_MIN_I16_16 ? 8 : 0;
+}
 
 QB_INLINE void header_store(const struct header *h, struct qb_panel *p, int64_t b, int half, int subs,
                             enum qb_min_kind min)
@@ -22,11 +29,12 @@ QB_INLINE void header_store(const struct header *h, struct qb_panel *p, int64_t 
         _mm512_store_ps(p->scale + (b * subs + i) * QB_PANEL_ROWS + half * 16, h->scale[i]);
     if (min == QB_MIN_F32)
         _mm512_store_ps(p->min_f32 + b * QB_PANEL_ROWS + half * 16, h->min_f32);
-    if (min != QB_MIN_I16)
+    const int pairs = min_pairs(min);
+    if (pairs == 0)
         return;
     QB_UNROLL
-    for (int i = 0; i < 4; i++)
-        _mm512_store_si512(p->min_pair + ((b * 4 + i) * QB_PANEL_ROWS + half * 16) * 2, h->min_pair[i]);
+    for (int i = 0; i < pairs; i++)
+        _mm512_store_si512(p->min_pair + ((b * pairs + i) * QB_PANEL_ROWS + half * 16) * 2, h->min_pair[i]);
     _mm512_store_ps(p->min_scale + b * QB_PANEL_ROWS + half * 16, h->min_scale);
 }
 
@@ -34,12 +42,14 @@ QB_INLINE void header_store(const struct header *h, struct qb_panel *p, int64_t 
 QB_INLINE __m512 header_min(const struct header *h, const struct qb_act *a, int64_t b, int col, int cols,
                             enum qb_min_kind min)
 {
-    if (min != QB_MIN_I16)
+    const int pairs = min_pairs(min);
+    if (pairs == 0)
         return _mm512_setzero_ps();
+    const int16_t *npair = min == QB_MIN_I16_16 ? a->npair16 : a->npair;
     __m512i t = _mm512_setzero_si512();
     QB_UNROLL
-    for (int i = 0; i < 4; i++) {
-        int32_t pair = *(const int32_t *)(a->npair + ((b * 4 + i) * cols + col) * 2);
+    for (int i = 0; i < pairs; i++) {
+        int32_t pair = *(const int32_t *)(npair + ((b * pairs + i) * cols + col) * 2);
         t = _mm512_dpwssd_epi32(t, h->min_pair[i], _mm512_set1_epi32(pair));
     }
     return _mm512_mul_ps(_mm512_cvtepi32_ps(t), h->min_scale);
@@ -85,6 +95,30 @@ QB_INLINE __m512i iq4_codes(__m512i nibbles)
     const __m128i levels = _mm_setr_epi8(1, 24, 45, 63, 79, 93, 106, 118, (char)129, (char)141, (char)153,
                                          (char)166, (char)181, (char)197, (char)217, (char)241);
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(levels), nibbles);
+}
+
+/* The 16 levels of MXFP4 and NVFP4 as codes (level + 16), looked up by nibble. */
+QB_INLINE __m512i fp4_codes(__m512i nibbles)
+{
+    const __m128i levels = _mm_setr_epi8(16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4);
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(levels), nibbles);
+}
+
+/* Two-bit planes (Q2_K, Q3_K, TQ2_0): the 16 bytes at o are 16 weights of each of four planes. */
+QB_INLINE void read_two_bit_planes(const struct rows16 *s, int o, enum rows16_kind kind, __m512i w[16])
+{
+    __m512i v[4];
+    rows16_load(s, o, kind, v);
+    QB_UNROLL
+    for (int i = 0; i < 16; i++)
+        w[i] = _mm512_and_si512(_mm512_srli_epi16(v[i % 4], i / 4 * 2), _mm512_set1_epi8(3));
+}
+
+/* Number of the run of 16 that plane j of chunk c is: 32 bytes have 128 weights, chunk c is a half of them.
+ */
+QB_INLINE int two_bit_run(int c, int j)
+{
+    return 8 * (c / 2) + 2 * j + c % 2;
 }
 
 /* Byte i of every dword, as float. */

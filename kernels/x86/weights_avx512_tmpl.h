@@ -4,25 +4,36 @@
  *
  *   W_FORMAT       QB_FORMAT_Q4_K, ...
  *   W_ELEMS, W_BYTES  of a block (checked against the format table by kernel_check)
- *   W_SUB          weights per scale: 16 or 32
+ *   W_SUB          weights per scale: 16, 32 or 256
+ *   W_RUN          weights side by side in a chunk; W_SUB unless that is 256
  *   W_SHIFT        of the code offset, or QB_OFFSET_NONE
  *   W_MIN          enum qb_min_kind
- *   W_CHUNK        weights per chunk: 32 or 64
+ *   W_CHUNK        weights per chunk; 32 in blocks of 64 and 128
  *   void read_header(const struct rows16 *s, enum rows16_kind kind, struct header *h);
  *                  all scales (and minima) of the block
  *   void read_chunk(const struct rows16 *s, enum rows16_kind kind, int c, __m512i w[W_CHUNK / 4]);
- *                  the codes of chunk c, sub-block after sub-block, [16 rows][4 consecutive k] each
- *   int chunk_sub(int c, int j);  number of the j-th sub-block of chunk c inside the block
+ *                  the codes of chunk c, run after run, [16 rows][4 consecutive k] each
+ *   int chunk_sub(int c, int j);  number of the j-th run of chunk c inside the block
+ *
+ * and, with W_SUB 256 only, perhaps W_OWN_SUMS and a way of its own to the integer sums of the GEMV:
+ *
+ *   void block_sums(struct rows16 *s, enum rows16_kind kind, const struct header *h, const struct qb_act *a,
+ *                   int64_t b, int cols, __m512i *sum);
+ *                  sum over block b of (code - offset) times activation, exact; prefetches the block ahead
  *
  * struct header comes from weights_avx512.h. Everything is inlined for a constant source kind and column
  * count.
  */
 
+#ifndef W_RUN
+#define W_RUN W_SUB
+#endif
 #define W_SUBS       (W_ELEMS / W_SUB) /* sub-blocks in a block */
 #define W_CHUNKS     (W_ELEMS / W_CHUNK)
-#define W_CHUNK_SUBS (W_CHUNK / W_SUB)
-#define W_SUB_VECS   (W_SUB / 4)
+#define W_CHUNK_RUNS (W_CHUNK / W_RUN)
+#define W_RUN_VECS   (W_RUN / 4)
 #define W_ACT        (W_ELEMS == 256 ? 256 : 32)
+_Static_assert(W_ACT == 256 || W_CHUNK == 32, "one activation scale a chunk");
 
 /* Decode 16 rows into half `half` of the panel. */
 QB_INLINE void panel_half(const struct qb_matrix *m, int64_t row0, int64_t k0, int64_t n_k,
@@ -40,10 +51,10 @@ QB_INLINE void panel_half(const struct qb_matrix *m, int64_t row0, int64_t k0, i
             __m512i w[W_CHUNK / 4];
             read_chunk(&s, kind, c, w);
             QB_UNROLL
-            for (int j = 0; j < W_CHUNK_SUBS; j++)
-                QB_UNROLL
-            for (int v = 0; v < W_SUB_VECS; v++)
-                _mm512_store_si512(code + (chunk_sub(c, j) * W_SUB_VECS + v) * 128, w[j * W_SUB_VECS + v]);
+            for (int v = 0; v < W_CHUNK / 4; v++) {
+                int run = chunk_sub(c, v / W_RUN_VECS);
+                _mm512_store_si512(code + (run * W_RUN_VECS + v % W_RUN_VECS) * 128, w[v]);
+            }
         }
     }
 }
@@ -68,7 +79,80 @@ QB_INLINE void decode_panel(const struct qb_matrix *m, int64_t row0, int n_rows,
         qb_panel_repeat_last_row(p, m->format, n_rows, n_k);
 }
 
-/* Column sums of one block: acc[c] += what the block adds to 16 rows. */
+/* Four activations of column i for each vector of a run; q: those of the block, run: its number. */
+QB_INLINE __m512i gemv_x4(const int8_t *q, int run, int v, int i, int cols)
+{
+    return _mm512_set1_epi32(*(const int32_t *)(q + ((run * W_RUN_VECS + v) * cols + i) * 4));
+}
+
+/* Codes w of a run times the activations of column i, from `start` on: two chains. */
+QB_INLINE __m512i gemv_run(__m512i start, const __m512i *w, const int8_t *q, int run, int i, int cols)
+{
+    __m512i even = start, odd = _mm512_setzero_si512();
+    QB_UNROLL
+    for (int v = 0; v < W_RUN_VECS; v++) {
+        if (v % 2)
+            odd = _mm512_dpbusd_epi32(odd, w[v], gemv_x4(q, run, v, i, cols));
+        else
+            even = _mm512_dpbusd_epi32(even, w[v], gemv_x4(q, run, v, i, cols));
+    }
+    return _mm512_add_epi32(even, odd);
+}
+
+/* What an offset of 2^W_SHIFT adds to a sum of codes; nsum: minus the sum of the activations. */
+QB_INLINE __m512i gemv_offset(const int32_t *nsum)
+{
+    if (W_SHIFT == QB_OFFSET_NONE)
+        return _mm512_setzero_si512();
+    return _mm512_slli_epi32(_mm512_set1_epi32(*nsum), W_SHIFT == QB_OFFSET_NONE ? 0 : W_SHIFT);
+}
+
+#if W_SUB == 256 && !defined(W_OWN_SUMS)
+/* Blocks of one scale: the codes as they stand in a panel. */
+QB_INLINE void block_sums(struct rows16 *s, enum rows16_kind kind, const struct header *h,
+                          const struct qb_act *a, int64_t b, int cols, __m512i *sum)
+{
+    (void)h;
+    const int8_t *q = a->q + b * W_ELEMS * cols;
+    QB_UNROLL
+    for (int i = 0; i < cols; i++)
+        sum[i] = gemv_offset(a->nsum256 + b * cols + i);
+    QB_UNROLL
+    for (int c = 0; c < W_CHUNKS; c++) {
+        __m512i w[W_CHUNK / 4];
+        rows16_prefetch(s, 16 * W_BYTES / W_CHUNKS, kind);
+        read_chunk(s, kind, c, w);
+        QB_UNROLL
+        for (int j = 0; j < W_CHUNK_RUNS; j++) {
+            QB_UNROLL
+            for (int i = 0; i < cols; i++) {
+                __m512i dot =
+                    gemv_run(_mm512_setzero_si512(), w + j * W_RUN_VECS, q, chunk_sub(c, j), i, cols);
+                sum[i] = _mm512_add_epi32(sum[i], dot);
+            }
+        }
+    }
+}
+#endif
+
+#if W_SUB == 256
+/* acc[c] += what one block adds to 16 rows: one scale. */
+QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, __m512 *acc, int cols,
+                          enum rows16_kind kind)
+{
+    struct header h;
+    __m512i sum[QB_GEMV_MAX_COLS];
+    read_header(s, kind, &h);
+    block_sums(s, kind, &h, a, b, cols, sum);
+    QB_UNROLL
+    for (int i = 0; i < cols; i++) {
+        __m512 part = header_min(&h, a, b, i, cols, W_MIN);
+        part = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[i]), h.scale[0], part);
+        acc[i] = _mm512_fmadd_ps(part, _mm512_set1_ps(a->scale[b * cols + i]), acc[i]);
+    }
+}
+#else
+/* acc[c] += what one block adds to 16 rows; sub-blocks of 16 or 32 meet their scale one by one. */
 QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, __m512 *acc, int cols,
                           enum rows16_kind kind)
 {
@@ -79,43 +163,35 @@ QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, _
     const int32_t *nsum = (W_SUB == 16 ? a->nsum16 : a->nsum32) + b * W_SUBS * cols;
     __m512 part[QB_GEMV_MAX_COLS] = {acc[0], acc[1], acc[2], acc[3]};
     QB_UNROLL
-    for (int i = 0; i < cols; i++)
-        part[i] = header_min(&h, a, b, i, cols, W_MIN);
-    QB_UNROLL
     for (int c = 0; c < W_CHUNKS; c++) {
         __m512i w[W_CHUNK / 4];
         rows16_prefetch(s, 16 * W_BYTES / W_CHUNKS, kind);
         read_chunk(s, kind, c, w);
         QB_UNROLL
-        for (int j = 0; j < W_CHUNK_SUBS; j++) {
+        for (int i = 0; i < cols; i++)
+            part[i] = c * W_CHUNK % W_ACT != 0 ? part[i] : header_min(&h, a, b, i, cols, W_MIN);
+        QB_UNROLL
+        for (int j = 0; j < W_CHUNK_RUNS; j++) {
             int sub = chunk_sub(c, j);
             QB_UNROLL
             for (int i = 0; i < cols; i++) {
-                __m512i even = _mm512_setzero_si512(), odd = even;
-                if (W_SHIFT != QB_OFFSET_NONE)
-                    even = _mm512_slli_epi32(_mm512_set1_epi32(nsum[sub * cols + i]),
-                                             W_SHIFT == QB_OFFSET_NONE ? 0 : W_SHIFT);
-                QB_UNROLL
-                for (int v = 0; v < W_SUB_VECS; v++) {
-                    int32_t x4 = *(const int32_t *)(q + ((sub * W_SUB_VECS + v) * cols + i) * 4);
-                    __m512i x = _mm512_set1_epi32(x4);
-                    if (v % 2)
-                        odd = _mm512_dpbusd_epi32(odd, w[j * W_SUB_VECS + v], x);
-                    else
-                        even = _mm512_dpbusd_epi32(even, w[j * W_SUB_VECS + v], x);
-                }
-                __m512 dot = _mm512_cvtepi32_ps(_mm512_add_epi32(even, odd));
-                part[i] = _mm512_fmadd_ps(dot, h.scale[sub], part[i]);
+                __m512i start = gemv_offset(nsum + sub * cols + i);
+                __m512i dot = gemv_run(start, w + j * W_RUN_VECS, q, sub, i, cols);
+                part[i] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), h.scale[sub], part[i]);
             }
         }
+        QB_UNROLL
+        for (int i = 0; i < cols; i++)
+            if ((c + 1) * W_CHUNK % W_ACT == 0)
+                acc[i] =
+                    _mm512_fmadd_ps(part[i], _mm512_set1_ps(x_scale[c * W_CHUNK / W_ACT * cols + i]), acc[i]);
     }
     QB_UNROLL
-    for (int i = 0; i < cols; i++) {
+    for (int i = 0; i < cols; i++)
         if (W_MIN == QB_MIN_F32) /* the minimum carries its activation scale in fsum */
             acc[i] = _mm512_fmadd_ps(h.min_f32, _mm512_set1_ps(a->fsum[b * cols + i]), acc[i]);
-        acc[i] = _mm512_fmadd_ps(part[i], _mm512_set1_ps(x_scale[i]), acc[i]);
-    }
 }
+#endif
 
 QB_INLINE void gemv_rows16(const struct qb_matrix *m, int64_t row0, int64_t n, const struct qb_act *a,
                            const float *bias, bool accumulate, float *out, size_t ldo, int cols,
