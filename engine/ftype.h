@@ -8,6 +8,8 @@
 #include "engine/hparams.h"
 #include "kernels/layout.h"
 
+#define QB_FTYPE_ID_IQ4_NL 25 /* what a file of IQ4_NL_4_4 says, which has no number of its own */
+
 struct qb_ftype {
     const char *name;         /* "Q4_K_M", also the historical "Q4_0_8_8" */
     int gguf_id;              /* general.file_type */
@@ -25,6 +27,8 @@ const struct qb_ftype *qb_ftype_by_name(const char *name);
 const struct qb_ftype *qb_ftype_nearest(const char *name);
 const struct qb_ftype *qb_ftype_by_gguf_id(int id); /* NULL when unknown */
 
+/* Is there no mix for it, so that all matrices must be alike (NVFP4, Q1_0, Q2_0)? */
+bool qb_ftype_is_pure_only(const struct qb_ftype *f);
 /* The 25 file types of a published model card, largest first. */
 const struct qb_ftype *const *qb_ftype_card(size_t *n);
 

@@ -145,6 +145,11 @@ int qb_gguf_n_files(const struct qb_gguf *g)
     return g->n_parts;
 }
 
+const char *qb_gguf_file_path(const struct qb_gguf *g, int file)
+{
+    return file >= 0 && file < g->n_parts ? g->parts[file].path : NULL;
+}
+
 uint64_t qb_gguf_file_bytes(const struct qb_gguf *g)
 {
     uint64_t sum = 0;

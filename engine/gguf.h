@@ -83,6 +83,7 @@ void qb_gguf_close(struct qb_gguf *g);
 
 const char *qb_gguf_path(const struct qb_gguf *g);
 int qb_gguf_n_files(const struct qb_gguf *g);
+const char *qb_gguf_file_path(const struct qb_gguf *g, int file); /* of a part; NULL when there is none */
 uint64_t qb_gguf_file_bytes(const struct qb_gguf *g); /* of all parts */
 uint32_t qb_gguf_version(const struct qb_gguf *g);
 size_t qb_gguf_alignment(const struct qb_gguf *g);

@@ -1,6 +1,6 @@
 /*
- * The GGUF writer: version 3, alignment 32, tensors back to back in the order added, every one padded with
- * zeros. Source: the GGUF specification; docs/formats.md.
+ * The GGUF writer: version 3, alignment 32 or what general.alignment says, tensors back to back in the order
+ * added, every one padded with zeros. Source: the GGUF specification; docs/formats.md.
  */
 #include "base/buf.h"
 #include "base/mem.h"
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define ALIGNMENT     32
+#define MAX_ALIGNMENT 65536
 #define VERSION       3
 #define MAX_KEY_BYTES 65535
 
@@ -24,6 +25,7 @@ struct tensor_info {
 struct qb_gguf_writer {
     struct qb_atomic file;
     bool open, in_data;
+    size_t alignment;
     struct qb_buf kv;
     struct qb_buf keys; /* "\nkey\n...": to find duplicates */
     uint64_t n_kv;
@@ -54,6 +56,7 @@ enum qb_status qb_gguf_writer_create(struct qb_gguf_writer **out, const char *pa
         return status;
     }
     w->open = true;
+    w->alignment = ALIGNMENT;
     *out = w;
     return QB_OK;
 }
@@ -118,9 +121,27 @@ static enum qb_status end_kv(struct qb_gguf_writer *w, struct qb_err *err)
     return qb_buf_status(&w->kv, "metadata", err);
 }
 
+/* A record that says how tensors are aligned binds this writer too. */
+static enum qb_status note_alignment(struct qb_gguf_writer *w, const char *key, size_t len, const void *v,
+                                     size_t n, struct qb_err *err)
+{
+    static const char name[] = "general.alignment";
+    uint32_t alignment;
+    if (len != sizeof name - 1 || memcmp(key, name, len) != 0)
+        return QB_OK;
+    if (n != sizeof alignment)
+        return fail_path(w, err, "no 32-bit value for", name);
+    memcpy(&alignment, v, sizeof alignment);
+    if (alignment < 8 || alignment > MAX_ALIGNMENT || (alignment & (alignment - 1)))
+        return fail_path(w, err, "bad value for", name);
+    w->alignment = alignment;
+    return QB_OK;
+}
+
 static enum qb_status put_scalar(struct qb_gguf_writer *w, const char *key, enum qb_gguf_type type,
                                  const void *v, size_t n, struct qb_err *err)
 {
+    QB_TRY(note_alignment(w, key, strlen(key), v, n, err));
     QB_TRY(begin_kv(w, key, strlen(key), type, err));
     put_bytes(w, v, n);
     return end_kv(w, err);
@@ -162,6 +183,7 @@ enum qb_status qb_gguf_put_u32_array(struct qb_gguf_writer *w, const char *key, 
 
 enum qb_status qb_gguf_put_kv(struct qb_gguf_writer *w, const struct qb_gguf_kv *kv, struct qb_err *err)
 {
+    QB_TRY(note_alignment(w, kv->key.s, kv->key.len, kv->data, kv->bytes, err));
     QB_TRY(begin_kv(w, kv->key.s, kv->key.len, kv->type, err));
     if (kv->type == QB_GGUF_ARRAY) {
         put_u32(w, (uint32_t)kv->elem_type);
@@ -216,7 +238,7 @@ enum qb_status qb_gguf_add_tensor(struct qb_gguf_writer *w, const char *name, in
     *t = (struct tensor_info){.n_dims = n_dims, .type_id = type_id, .bytes = bytes, .offset = w->data_bytes};
     strcpy(t->name, name);
     memcpy(t->ne, ne, (size_t)n_dims * sizeof *ne);
-    uint64_t padded = bytes + (ALIGNMENT - bytes % ALIGNMENT) % ALIGNMENT;
+    uint64_t padded = bytes + (w->alignment - bytes % w->alignment) % w->alignment;
     if (padded < bytes || __builtin_add_overflow(w->data_bytes, padded, &w->data_bytes))
         return fail_path(w, err, "size overflows with tensor", name);
     w->n_tensors++;
@@ -231,8 +253,8 @@ static void write_bytes(struct qb_gguf_writer *w, const void *data, size_t n)
 
 static void write_padding(struct qb_gguf_writer *w, uint64_t pos)
 {
-    static const uint8_t zeros[ALIGNMENT];
-    write_bytes(w, zeros, (size_t)((ALIGNMENT - pos % ALIGNMENT) % ALIGNMENT));
+    static const uint8_t zeros[MAX_ALIGNMENT];
+    write_bytes(w, zeros, (size_t)((w->alignment - pos % w->alignment) % w->alignment));
 }
 
 static void write_info(struct qb_gguf_writer *w, const struct tensor_info *t)
