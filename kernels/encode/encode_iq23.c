@@ -1,26 +1,24 @@
 /*
  * IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S: magnitudes are points of a codebook, signs are separate, 16 or 32
- * weights share four bits of scale. Every point is tried, with the true weights and the levels of the
- * decoder, under a few scales at once: for magnitudes a and a point v the error under scale s is s (s sum w
- * v^2 - 2 sum w a v) and a constant, and the two sums serve all scales.
+ * weights share four bits of scale. A few scales are tried; under each a group is rounded to the levels, and
+ * the points of the codebook nearest to that cell (neighbours.h) are weighed with the true weights: for
+ * magnitudes a and a point v the error under scale s is s (s sum w v^2 - 2 sum w a v) and a constant.
  */
 #include "kernels/blocks.h"
-#include "kernels/codebooks.h"
 #include "kernels/encode/encode_ops.h"
 #include "kernels/encode/encode_search.h"
+#include "kernels/encode/neighbours.h"
 #include <string.h>
 
-#define MOST_POINTS 1024
 #define CANDIDATES  4 /* neighbouring scales: code 2c + 1 times the factor of the super-block */
+#define MOST_GROUPS 8 /* under one scale */
 
 struct shape {
-    const uint16_t *codes; /* packed level numbers of each point */
-    int n_points;          /* a multiple of the lanes */
-    int len, bits;         /* values of a point: 8 of 2 bits or 4 of 3 */
-    int sub;               /* weights under one scale */
-    bool parity;           /* the number of minus signs in 8 is even */
-    float factor;          /* decoded scale = d factor (2c + 1) */
-    float level[8];
+    enum qb_codebook_id codebook;
+    int len;                /* values of a point: 8 of 3 levels or 4 of 8 */
+    int sub;                /* weights under one scale */
+    bool parity;            /* the number of minus signs in 8 is even */
+    float factor;           /* decoded scale = d factor (2c + 1) */
     struct qb_levels free;  /* the levels without a codebook */
     float starts[QB_LANES]; /* inverse scales times the largest magnitude */
 };
@@ -37,74 +35,29 @@ struct shape {
             (last)*0.98f, (last), (last)*1.02f, (last)*1.05f, (last)*1.08f, (last)*1.12f, (last)*1.16f,      \
             (last)*1.20f, (last)*1.27f                                                                       \
     }
-#define NEVER 1e30f /* edge of a level that a format does not have */
-#define LEVELS2                                                                                              \
-    {                                                                                                        \
-        .first = 8.0f, .edge = {16.5f, 34.0f, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER,                      \
-                                NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER},                            \
-        .step = {                                                                                            \
-            17.0f,                                                                                           \
-            18.0f                                                                                            \
-        }                                                                                                    \
-    }
-/* Odd multiples of `unit`, but for the last. */
-#define LEVELS3(unit, last)                                                                                  \
-    {                                                                                                        \
-        .first = (unit), .edge = {2 * (unit),                                                                \
-                                  4 * (unit),                                                                \
-                                  6 * (unit),                                                                \
-                                  8 * (unit),                                                                \
-                                  10 * (unit),                                                               \
-                                  12 * (unit),                                                               \
-                                  6.5f * (unit) + (last)*0.5f,                                               \
-                                  NEVER,                                                                     \
-                                  NEVER,                                                                     \
-                                  NEVER,                                                                     \
-                                  NEVER,                                                                     \
-                                  NEVER,                                                                     \
-                                  NEVER,                                                                     \
-                                  NEVER,                                                                     \
-                                  NEVER},                                                                    \
-        .step = {                                                                                            \
-            2 * (unit),                                                                                      \
-            2 * (unit),                                                                                      \
-            2 * (unit),                                                                                      \
-            2 * (unit),                                                                                      \
-            2 * (unit),                                                                                      \
-            2 * (unit),                                                                                      \
-            (last)-13 * (unit)                                                                               \
-        }                                                                                                    \
-    }
-
 /* clang-format off */
-static const struct shape shape_2xxs = {qb_codebook_iq2xxs, 256, 8, 2, 32, true, 0.125f, {8, 25, 43}, LEVELS2, STARTS2};
-static const struct shape shape_2xs = {qb_codebook_iq2xs, 512, 8, 2, 16, true, 0.125f, {8, 25, 43}, LEVELS2, STARTS2};
-static const struct shape shape_2s = {qb_codebook_iq2s, 1024, 8, 2, 16, false, 0.125f, {8, 25, 43}, LEVELS2, STARTS2};
-static const struct shape shape_3xxs = {qb_codebook_iq3xxs, 256, 4, 3, 32, true, 0.25f, {4, 12, 20, 28, 36, 44, 52, 62},
-                                        LEVELS3(4.0f, 62.0f), STARTS3(62.0f)};
-static const struct shape shape_3s = {qb_codebook_iq3s, 512, 4, 3, 32, false, 1.0f, {1, 3, 5, 7, 9, 11, 13, 15},
-                                      LEVELS3(1.0f, 15.0f), STARTS3(15.0f)};
-/* clang-format on */
+#define LEVELS2 {.n = 2, .first = 8.0f, .edge = {16.5f, 34.0f}, .step = {17.0f, 18.0f}}
+/* Odd multiples of u, but for the last. */
+#define LEVELS3(u, last)                                                                                     \
+    {.n = 7, .first = (u),                                                                                   \
+     .edge = {2 * (u), 4 * (u), 6 * (u), 8 * (u), 10 * (u), 12 * (u), 6.5f * (u) + (last) * 0.5f},           \
+     .step = {2 * (u), 2 * (u), 2 * (u), 2 * (u), 2 * (u), 2 * (u), (last) - 13 * (u)}}
 
-/* Value i of every point. */
-struct planes {
-    float v[8][MOST_POINTS];
-};
+static const struct shape shape_2xxs = {QB_CODEBOOK_IQ2_XXS, 8, 32, true, 0.125f, LEVELS2, STARTS2};
+static const struct shape shape_2xs = {QB_CODEBOOK_IQ2_XS, 8, 16, true, 0.125f, LEVELS2, STARTS2};
+static const struct shape shape_2s = {QB_CODEBOOK_IQ2_S, 8, 16, false, 0.125f, LEVELS2, STARTS2};
+static const struct shape shape_3xxs = {QB_CODEBOOK_IQ3_XXS, 4, 32, true, 0.25f, LEVELS3(4.0f, 62.0f), STARTS3(62.0f)};
+static const struct shape shape_3s = {QB_CODEBOOK_IQ3_S, 4, 32, false, 1.0f, LEVELS3(1.0f, 15.0f), STARTS3(15.0f)};
+/* clang-format on */
 
 /* What is chosen for a block. */
 struct choice {
     uint16_t point[64];
-    uint8_t sign[32]; /* masks of 8 */
-    uint8_t code[16]; /* of the scales */
+    int8_t value[256]; /* of the points */
+    uint8_t sign[32];  /* masks of 8 */
+    uint8_t code[16];  /* of the scales */
     uint16_t d;
 };
-
-static void expand(const struct shape *s, struct planes *p)
-{
-    for (int i = 0; i < s->len; i++)
-        for (int k = 0; k < s->n_points; k++)
-            p->v[i][k] = s->level[s->codes[k] >> (s->bits * i) & ((1 << s->bits) - 1)];
-}
 
 /* Magnitudes in place of x, and masks. To make the number of minus signs even the sign that costs least is
  * flipped: its magnitude is then negative. */
@@ -129,82 +82,98 @@ static void split_signs(struct qb_encode_block *b, bool parity, uint8_t *sign)
     }
 }
 
-/* The best point of one group under each candidate scale: its number, and what it explains of the error. */
-QB_INLINE void best_points(const struct shape *s, const struct planes *p, const float *a, const float *w,
-                           const float *scale, uint16_t *point, float *score)
+/* The cell of a group under each candidate: every value on its nearest level. */
+QB_INLINE void find_cells(const struct shape *s, const float *a, const float *inv, int *cell)
 {
-    float best[CANDIDATES][QB_LANES], wa[8];
-    int32_t at[CANDIDATES][QB_LANES] = {0};
+    int place = 1;
     for (int c = 0; c < CANDIDATES; c++)
-        QB_FOR_LANES(l) best[c][l] = -__builtin_inff();
-    for (int i = 0; i < s->len; i++)
-        wa[i] = w[i] * a[i];
-    for (int k = 0; k < s->n_points; k += QB_LANES) {
-        float av[QB_LANES] = {0}, vv[QB_LANES] = {0};
-        QB_UNROLL
-        for (int i = 0; i < s->len; i++) {
-            const float *v = p->v[i] + k;
-            QB_FOR_LANES(l)
-            {
-                av[l] += wa[i] * v[l];
-                vv[l] += w[i] * v[l] * v[l];
-            }
-        }
-        QB_UNROLL
-        for (int c = 0; c < CANDIDATES; c++) {
-            float two = 2.0f * scale[c], square = scale[c] * scale[c];
-            QB_FOR_LANES(l)
-            {
-                float e = two * av[l] - square * vv[l];
-                at[c][l] = e > best[c][l] ? k : at[c][l];
-                best[c][l] = e > best[c][l] ? e : best[c][l];
-            }
+        cell[c] = 0;
+    QB_UNROLL
+    for (int i = 0; i < s->len; i++, place *= s->free.n + 1) {
+        _Pragma("omp simd") for (int c = 0; c < CANDIDATES; c++)
+        {
+            float v = a[i] * inv[c];
+            int digit = 0;
+            QB_UNROLL
+            for (int k = 0; k < s->free.n; k++)
+                digit += v >= s->free.edge[k];
+            cell[c] += place * digit;
         }
     }
-    for (int c = 0; c < CANDIDATES; c++) {
-        int lane = qb_best_lane(best[c]);
-        point[c] = (uint16_t)(at[c][lane] + lane);
-        score[c] += best[c][lane];
+}
+
+/* What each neighbour of a cell explains of the error of a group under a scale. */
+QB_INLINE void weigh_neighbours(const struct shape *s, const int8_t *value, const float *wa, const float *w,
+                                float scale, float *explained)
+{
+    float two = 2.0f * scale, square = scale * scale;
+    QB_FOR_LANES(l)
+    {
+        float av = 0.0f, vv = 0.0f;
+        QB_UNROLL
+        for (int i = 0; i < s->len; i++) {
+            float v = (float)value[QB_NEIGHBOURS * i + l];
+            av += wa[i] * v;
+            vv += w[i] * v * v;
+        }
+        explained[l] = two * av - square * vv;
     }
 }
 
 /* Scale and points of sub-block k, with the scale codes first .. first + 3. */
-QB_INLINE void choose_sub(const struct shape *s, const struct planes *p, const struct qb_encode_block *b,
-                          int k, int first, float d, struct choice *c)
+QB_INLINE void choose_sub(const struct shape *s, const struct qb_neighbours *t,
+                          const struct qb_encode_block *b, int k, int first, float d, struct choice *c)
 {
-    int groups = s->sub / s->len, best = 0;
-    uint16_t point[8][CANDIDATES];
-    float scale[CANDIDATES], score[CANDIDATES] = {0};
+    int groups = s->sub / s->len, best = 0, cell[MOST_GROUPS][CANDIDATES];
+    float scale[CANDIDATES], inv[CANDIDATES], score[CANDIDATES] = {0};
+    float explained[MOST_GROUPS][CANDIDATES][QB_LANES];
     first = first < 0 ? 0 : first > 16 - CANDIDATES ? 16 - CANDIDATES : first;
-    for (int n = 0; n < CANDIDATES; n++)
+    for (int n = 0; n < CANDIDATES; n++) {
         scale[n] = d * s->factor * (float)(2 * (first + n) + 1);
+        inv[n] = qb_encode_invert(scale[n]);
+    }
     for (int g = 0; g < groups; g++) {
-        int at = k * s->sub + g * s->len;
-        best_points(s, p, b->x + at, b->w + at, scale, point[g], score);
+        const float *a = b->x + k * s->sub + g * s->len, *w = b->w + k * s->sub + g * s->len;
+        float wa[8];
+        for (int i = 0; i < s->len; i++)
+            wa[i] = w[i] * a[i];
+        find_cells(s, a, inv, cell[g]);
+        for (int n = 0; n < CANDIDATES; n++) {
+            weigh_neighbours(s, qb_neighbour_values(t, cell[g][n]), wa, w, scale[n], explained[g][n]);
+            score[n] += qb_largest_lane(explained[g][n]);
+        }
     }
     for (int n = 1; n < CANDIDATES; n++)
         best = score[n] > score[best] ? n : best;
     c->code[k] = (uint8_t)(first + best);
-    for (int g = 0; g < groups; g++)
-        c->point[k * groups + g] = point[g][best];
+    for (int g = 0; g < groups; g++) {
+        int lane = qb_best_lane(explained[g][best]), at = k * groups + g;
+        const int8_t *value = qb_neighbour_values(t, cell[g][best]) + lane;
+        c->point[at] = qb_neighbour_points(t, cell[g][best])[lane];
+        for (int i = 0; i < s->len; i++)
+            c->value[at * s->len + i] = value[QB_NEIGHBOURS * i];
+    }
 }
 
 /* The least-squares d for fixed codes. */
-QB_INLINE float refit(const struct shape *s, const struct planes *p, const struct qb_encode_block *b,
-                      const struct choice *c)
+QB_INLINE float refit(const struct shape *s, const struct qb_encode_block *b, const struct choice *c)
 {
-    float av = 0.0f, vv = 0.0f;
-    for (int j = 0; j < 256; j++) {
-        float v = p->v[j % s->len][c->point[j / s->len]] * s->factor * (float)(2 * c->code[j / s->sub] + 1);
-        av += b->w[j] * b->x[j] * v;
-        vv += b->w[j] * v * v;
+    float av[QB_LANES] = {0}, vv[QB_LANES] = {0};
+    for (int k = 0; k < 256; k += QB_LANES) {
+        float scale = s->factor * (float)(2 * c->code[k / s->sub] + 1);
+        QB_FOR_LANES(l)
+        {
+            float v = scale * (float)c->value[k + l], wv = b->w[k + l] * v;
+            av[l] += wv * b->x[k + l];
+            vv[l] += wv * v;
+        }
     }
-    return av / vv;
+    return qb_sum_lanes(av) / qb_sum_lanes(vv);
 }
 
 /* False: all zero. */
-QB_INLINE bool choose(const struct shape *s, const struct planes *p, const float *x, const float *importance,
-                      struct choice *c)
+QB_INLINE bool choose(const struct shape *s, const struct qb_neighbours *t, const float *x,
+                      const float *importance, struct choice *c)
 {
     struct qb_encode_block b;
     float want[16], largest = 0.0f;
@@ -221,14 +190,14 @@ QB_INLINE bool choose(const struct shape *s, const struct planes *p, const float
     float d = qb_encode_f16(largest / (s->factor * 31.0f), b.unit, &c->d);
     for (int k = 0; k < 256 / s->sub; k++) {
         int code = (int)qb_clamp(want[k] * qb_encode_invert(d * s->factor) * 0.5f, 0.0f, 16.0f);
-        choose_sub(s, p, &b, k, code - 2, d, c);
+        choose_sub(s, t, &b, k, code - 2, d, c);
     }
-    float better = refit(s, p, &b, c);
+    float better = refit(s, &b, c);
     if (!(better > 0.0f))
         return true;
     d = qb_encode_f16(better, b.unit, &c->d);
     for (int k = 0; k < 256 / s->sub; k++)
-        choose_sub(s, p, &b, k, c->code[k] - 1, d, c);
+        choose_sub(s, t, &b, k, c->code[k] - 1, d, c);
     return true;
 }
 
@@ -239,17 +208,16 @@ static uint32_t signs28(const uint8_t *sign)
            (uint32_t)(sign[3] & 127u) << 21;
 }
 
-/* Encode a row: expand the codebook once, then PUT, which fills *b from c, block by block. */
+/* Encode a row: PUT fills *b from c, block by block. */
 #define DEFINE_ENCODER(id, shape_, PUT)                                                                      \
     void QB_ENCODE_FN(id)(const float *x, const float *importance, int64_t n, void *out)                     \
     {                                                                                                        \
         struct qb_block_##id *b = out;                                                                       \
-        struct planes p;                                                                                     \
         struct choice c;                                                                                     \
-        expand(&shape_, &p);                                                                                 \
+        const struct qb_neighbours *t = qb_neighbours_get(shape_.codebook);                                  \
         for (int64_t i = 0; i < n; i += 256, b++) {                                                          \
             memset(b, 0, sizeof *b);                                                                         \
-            if (choose(&shape_, &p, x + i, importance ? importance + i : NULL, &c))                          \
+            if (choose(&shape_, t, x + i, importance ? importance + i : NULL, &c))                           \
                 PUT(&c, b);                                                                                  \
         }                                                                                                    \
     }

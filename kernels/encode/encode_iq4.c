@@ -9,6 +9,7 @@
 
 /* The levels of qb_iq4_levels. */
 static const struct qb_levels levels = {
+    .n = 15,
     .first = -127.0f,
     .edge = {-115.5f, -93.5f, -74.0f, -57.0f, -42.0f, -28.5f, -16.0f, -4.5f, 7.0f, 19.0f, 31.5f, 45.5f, 61.0f,
              79.0f, 101.0f},

@@ -8,6 +8,7 @@
 
 /* Twice the E2M1 values, ascending; the last edge is never reached. */
 static const struct qb_levels levels = {
+    .n = 15,
     .first = -12.0f,
     .edge = {-10.0f, -7.0f, -5.0f, -3.5f, -2.5f, -1.5f, -0.5f, 0.5f, 1.5f, 2.5f, 3.5f, 5.0f, 7.0f, 10.0f,
              1e30f},

@@ -43,12 +43,18 @@ QB_INLINE float qb_nearest(float v, float lo, float hi)
     return qb_clamp(qb_rint_small(v), lo, hi);
 }
 
+QB_INLINE float qb_largest_lane(const float *v)
+{
+    float max = -__builtin_inff();
+    _Pragma("omp simd reduction(max : max)") for (int c = 0; c < QB_LANES; c++) max = v[c] > max ? v[c] : max;
+    return max;
+}
+
 /* The lane of the largest value, the first of equals; NaN loses. */
 QB_INLINE int qb_best_lane(const float *v)
 {
-    float max = -__builtin_inff();
+    float max = qb_largest_lane(v);
     int best = QB_LANES;
-    _Pragma("omp simd reduction(max : max)") for (int c = 0; c < QB_LANES; c++) max = v[c] > max ? v[c] : max;
     _Pragma("omp simd reduction(min : best)") for (int c = 0; c < QB_LANES; c++)
     {
         int lane = v[c] == max ? c : QB_LANES;
@@ -246,10 +252,11 @@ QB_INLINE void qb_asym_errors(struct qb_encode_group g, float hi, const float *s
     QB_FOR_LANES(c) score[c] = -error[c];
 }
 
-/* 16 unequal levels: the value of code k is first + step[0] + .. + step[k - 1], taken from v >= edge[k - 1]
- * on.
+/* n + 1 unequal levels: the value of code k is first + step[0] + .. + step[k - 1], taken from v >= edge[k -
+ * 1] on.
  */
 struct qb_levels {
+    int n;
     float first, edge[15], step[15];
 };
 
@@ -265,13 +272,19 @@ QB_INLINE float qb_level_steps(const struct qb_levels *l, int k, float v)
 /* The level nearest to v: exact, steps are integers. */
 QB_INLINE float qb_level_value(const struct qb_levels *l, float v)
 {
-    return l->first + qb_level_steps(l, 0, v) + qb_level_steps(l, 5, v) + qb_level_steps(l, 10, v);
+    if (l->n == 15)
+        return l->first + qb_level_steps(l, 0, v) + qb_level_steps(l, 5, v) + qb_level_steps(l, 10, v);
+    float value = l->first;
+    QB_UNROLL
+    for (int k = 0; k < l->n; k++)
+        value += v >= l->edge[k] ? l->step[k] : 0.0f;
+    return value;
 }
 
 QB_INLINE int qb_nearest_level(const struct qb_levels *l, float v)
 {
     int code = 0;
-    for (int k = 0; k < 15; k++)
+    for (int k = 0; k < l->n; k++)
         code += v >= l->edge[k];
     return code;
 }

@@ -2,9 +2,9 @@
  * TQ1_0, TQ2_0: -d, 0, d for 256 weights. The scale is searched: for weights that are not ternary by training
  * the largest magnitude is far too large; for those that are, both are the same.
  */
+#include "kernels/encode/encode_ternary.h"
 #include "kernels/blocks.h"
 #include "kernels/encode/encode_ops.h"
-#include "kernels/encode/encode_ternary.h"
 #include <string.h>
 
 static const float starts[QB_LANES] = {0.75f, 0.95f, 1.15f, 1.35f, 1.55f, 1.8f, 2.05f, 2.3f,
