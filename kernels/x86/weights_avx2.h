@@ -14,6 +14,14 @@ struct header8 {
     int rows; /* distance from one sub-block to the next */
 };
 
+/* GEMV takes 16 rows at a time, two vectors: whole cache lines of r16, and two chains for every column. */
+#define GEMV_VECS 2
+#define GEMV_ROWS (8 * GEMV_VECS)
+
+struct gemv_acc {
+    __m256 v[GEMV_VECS][QB_GEMV_MAX_COLS];
+};
+
 QB_INLINE __m256i low_nibbles(__m256i v)
 {
     return _mm256_and_si256(v, _mm256_set1_epi8(0x0f));

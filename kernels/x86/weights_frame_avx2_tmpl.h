@@ -1,0 +1,132 @@
+/*
+ * Panel decoder and fused GEMV of one integer format over what handles one block of 8 rows: the end of
+ * weights_avx2_tmpl.h and points_avx2_tmpl.h, which define W_BYTES, W_ELEMS, image_plain (see there) and
+ *
+ *   void panel_block(struct block8 b, int64_t n, struct qb_panel *p, int r);
+ *                  block number n of 8 rows to the panel's rows r .. r + 7
+ *   void gemv_block(const struct block8 b[GEMV_VECS], const struct qb_act *a, int64_t n, int cols,
+ *                   struct gemv_acc *acc, const uint8_t *ahead, enum rows8_kind kind);
+ *                  acc += block number n of 16 rows; prefetches as many bytes from `ahead`
+ *
+ * Everything is inlined for a constant source kind and column count.
+ */
+
+#ifndef W_FLIP
+#define W_FLIP 0 /* of the codes in the historical layouts */
+#endif
+
+/* Block number `block` of 8 rows; `image` has room for 8 blocks. */
+QB_INLINE struct block8 load_block(const struct rows8 *s, int64_t block, uint8_t *image, enum rows8_kind kind)
+{
+    if (kind == ROWS8_R16) {
+        int64_t at = block * (16 * W_BYTES);
+        return (struct block8){s->p[0] + at, s->p[1] + at, 16};
+    }
+    if (kind == ROWS8_PLAIN)
+        image_plain(s->p, (size_t)block * W_BYTES, image);
+    else
+        rows8_image_interleaved(s, block, W_BYTES, W_FLIP, image, kind);
+    return (struct block8){image, image, 8};
+}
+
+QB_INLINE void panel_rows8(const struct rows8 *s, int64_t n_k, struct qb_panel *p, int r,
+                           enum rows8_kind kind)
+{
+    uint8_t image[8 * W_BYTES] __attribute__((aligned(32)));
+    for (int64_t n = 0; n < n_k / W_ELEMS; n++)
+        panel_block(load_block(s, n, image, kind), n, p, r);
+}
+
+QB_INLINE void decode_panel(const struct qb_matrix *m, int64_t row0, int n_rows, int64_t k0, int64_t n_k,
+                            struct qb_panel *p, enum rows8_kind kind)
+{
+    p->offset_shift = W_SHIFT;
+    for (int r = 0; r < QB_PANEL_ROWS; r += 8) {
+        struct rows8 s;
+        rows8_init(&s, m, row0 + r, row0 + n_rows - 1, k0, kind);
+        panel_rows8(&s, n_k, p, r, kind);
+    }
+    if (kind != ROWS8_PLAIN && n_rows < QB_PANEL_ROWS)
+        qb_panel_repeat_last_row(p, m->format, n_rows, n_k);
+}
+
+/* out (+)= bias + sum for the first n_rows of 16 rows. */
+QB_INLINE void gemv_store(const __m256 sum[GEMV_VECS], int n_rows, const float *bias, bool accumulate,
+                          float *out)
+{
+    for (int v = 0; v < GEMV_VECS && 8 * v < n_rows; v++) {
+        __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        __m256i valid = _mm256_cmpgt_epi32(_mm256_set1_epi32(n_rows - 8 * v), lane);
+        __m256 y = sum[v];
+        if (bias)
+            y = _mm256_add_ps(y, _mm256_maskload_ps(bias + 8 * v, valid));
+        if (accumulate)
+            y = _mm256_add_ps(y, _mm256_maskload_ps(out + 8 * v, valid));
+        _mm256_maskstore_ps(out + 8 * v, valid, y);
+    }
+}
+
+QB_INLINE void gemv_cols(const struct qb_matrix *m, int64_t row0, int64_t n_rows, const struct qb_act *a,
+                         const float *bias, bool accumulate, float *out, size_t ldo, int cols,
+                         enum rows8_kind kind)
+{
+    for (int64_t r = row0; r < row0 + n_rows; r += GEMV_ROWS) {
+        uint8_t image[GEMV_VECS][8 * W_BYTES] __attribute__((aligned(32)));
+        struct rows8 s[GEMV_VECS];
+        struct gemv_acc acc;
+        QB_UNROLL
+        for (int v = 0; v < GEMV_VECS; v++)
+            rows8_init(&s[v], m, r + 8 * v, row0 + n_rows - 1, 0, kind);
+        QB_UNROLL
+        for (int x = 0; x < cols * GEMV_VECS; x++)
+            acc.v[x % GEMV_VECS][x / GEMV_VECS] = _mm256_setzero_ps();
+        const uint8_t *ahead = rows8_ahead(m, r, kind);
+        for (int64_t n = 0; n < m->n_cols / W_ELEMS; n++) {
+            struct block8 b[GEMV_VECS];
+            QB_UNROLL
+            for (int v = 0; v < GEMV_VECS; v++)
+                b[v] = load_block(&s[v], n, image[v], kind);
+            gemv_block(b, a, n, cols, &acc, ahead + n * (GEMV_ROWS * W_BYTES), kind);
+        }
+        int64_t left = row0 + n_rows - r;
+        QB_UNROLL
+        for (int i = 0; i < cols; i++) {
+            const __m256 sum[GEMV_VECS] = {acc.v[0][i], acc.v[1][i]};
+            gemv_store(sum, (int)(left < GEMV_ROWS ? left : GEMV_ROWS), bias ? bias + r : NULL, accumulate,
+                       out + (size_t)i * ldo + r);
+        }
+    }
+}
+
+QB_INLINE void gemv(const struct qb_matrix *m, int64_t row0, int64_t n_rows, const struct qb_act *a,
+                    const float *bias, bool accumulate, float *out, size_t ldo, enum rows8_kind kind)
+{
+    switch (a->n_cols) {
+    case 1:
+        gemv_cols(m, row0, n_rows, a, bias, accumulate, out, ldo, 1, kind);
+        break;
+    case 2:
+        gemv_cols(m, row0, n_rows, a, bias, accumulate, out, ldo, 2, kind);
+        break;
+    case 3:
+        gemv_cols(m, row0, n_rows, a, bias, accumulate, out, ldo, 3, kind);
+        break;
+    case 4:
+        gemv_cols(m, row0, n_rows, a, bias, accumulate, out, ldo, 4, kind);
+        break;
+    }
+}
+
+/* The two kernels of one layout: W_KERNELS(q4_k, r16, ROWS8_R16). */
+#define W_KERNELS(format, layout, kind)                                                                      \
+    void qb_decode_panel_##format##_##layout##_avx2(const struct qb_matrix *m, int64_t row0, int n_rows,     \
+                                                    int64_t k0, int64_t n_k, struct qb_panel *p)             \
+    {                                                                                                        \
+        decode_panel(m, row0, n_rows, k0, n_k, p, kind);                                                     \
+    }                                                                                                        \
+    void qb_gemv_##format##_##layout##_avx2(const struct qb_matrix *m, int64_t row0, int64_t n_rows,         \
+                                            const struct qb_act *a, const float *bias, bool accumulate,      \
+                                            float *out, size_t ldo)                                          \
+    {                                                                                                        \
+        gemv(m, row0, n_rows, a, bias, accumulate, out, ldo, kind);                                          \
+    }
