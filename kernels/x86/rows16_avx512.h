@@ -20,12 +20,36 @@ enum rows16_kind {
     ROWS16_R16,
     ROWS16_4X4,
     ROWS16_4X8,
+    ROWS16_8X4,
     ROWS16_8X8,
 };
 
+/* Rows that lie together in one group. */
+QB_INLINE int rows16_group(enum rows16_kind kind)
+{
+    switch (kind) {
+    case ROWS16_R16:
+        return 16;
+    case ROWS16_8X4:
+    case ROWS16_8X8:
+        return 8;
+    case ROWS16_4X4:
+    case ROWS16_4X8:
+        return 4;
+    default:
+        return 1;
+    }
+}
+
+/* The layouts of llama.cpp have the fields of a block in an order of their own (kernels/packings.def). */
+QB_INLINE bool rows16_is_reordered(enum rows16_kind kind)
+{
+    return rows16_group(kind) == 4 || rows16_group(kind) == 8;
+}
+
 /* Position in 16 rows: the current block of each. */
 struct rows16 {
-    const uint8_t *p[4];    /* STRIDED, R16: p[0]; 8x8: two groups; 4x4, 4x8: four groups */
+    const uint8_t *p[4];    /* STRIDED, R16: p[0]; 8x4, 8x8: two groups; 4x4, 4x8: four groups */
     size_t stride;          /* STRIDED: bytes from row to row */
     const uint8_t *row[16]; /* TABLE */
     const uint8_t *ahead;   /* what rows16_prefetch asks for next */
@@ -49,10 +73,7 @@ QB_INLINE void rows16_init(struct rows16 *s, const struct qb_matrix *m, int64_t 
     s->stride = row_bytes;
     s->ahead = m->data + (size_t)row0 * row_bytes + skip * 16 +
                (kind == ROWS16_R16 ? ROWS16_AHEAD_BYTES : 16 * row_bytes);
-    int rows = kind == ROWS16_8X8                         ? 8
-               : kind == ROWS16_4X4 || kind == ROWS16_4X8 ? 4
-               : kind == ROWS16_R16                       ? 16
-                                                          : 1;
+    const int rows = rows16_group(kind);
     for (int i = 0; i < (rows == 1 ? 1 : 16 / rows); i++) {
         int64_t g = row0 / rows + i, g_last = last / rows;
         s->p[i] =
@@ -71,18 +92,10 @@ QB_INLINE void rows16_next(struct rows16 *s, int block_bytes, enum rows16_kind k
         for (int i = 0; i < 16; i++)
             s->row[i] += block_bytes;
         break;
-    case ROWS16_R16:
-        s->p[0] += 16 * block_bytes;
-        break;
-    case ROWS16_8X8:
-        s->p[0] += 8 * block_bytes;
-        s->p[1] += 8 * block_bytes;
-        break;
-    case ROWS16_4X4:
-    case ROWS16_4X8:
+    default:
         QB_UNROLL
-        for (int i = 0; i < 4; i++)
-            s->p[i] += 4 * block_bytes;
+        for (int i = 0; i < 16 / rows16_group(kind); i++)
+            s->p[i] += rows16_group(kind) * block_bytes;
         break;
     }
 }
@@ -129,23 +142,37 @@ QB_INLINE void rows16_load_plain(const struct rows16 *s, int o, enum rows16_kind
     v[3] = _mm512_unpackhi_epi64(ab_hi, cd_hi);
 }
 
-/* The historical interleaves: 16 quants bytes of a 32-block behind the f16 scales of the group. */
-QB_INLINE void rows16_load_8x8(const struct rows16 *s, __m512i v[4])
+/*
+ * The layouts of llama.cpp: 16 bytes of each row of a group are 64 or 128 contiguous bytes, in chunks of 4 or
+ * 8. o: the field's offset in a packed row (all fields before it) plus the place in the field.
+ */
+QB_INLINE void rows16_load_8x8(const struct rows16 *s, int o, __m512i v[4])
 {
     const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     const __m512i odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
     QB_UNROLL
     for (int i = 0; i < 2; i++) {
-        __m512i a = _mm512_loadu_si512(s->p[0] + 16 + 64 * i), b = _mm512_loadu_si512(s->p[1] + 16 + 64 * i);
+        __m512i a = _mm512_loadu_si512(s->p[0] + 8 * o + 64 * i);
+        __m512i b = _mm512_loadu_si512(s->p[1] + 8 * o + 64 * i);
         v[2 * i] = _mm512_permutex2var_epi32(a, even, b);
         v[2 * i + 1] = _mm512_permutex2var_epi32(a, odd, b);
     }
 }
 
-QB_INLINE void rows16_load_4x4(const struct rows16 *s, __m512i v[4])
+QB_INLINE void rows16_load_8x4(const struct rows16 *s, int o, __m512i v[4])
 {
-    __m512i a = _mm512_loadu_si512(s->p[0] + 8), b = _mm512_loadu_si512(s->p[1] + 8);
-    __m512i c = _mm512_loadu_si512(s->p[2] + 8), d = _mm512_loadu_si512(s->p[3] + 8);
+    QB_UNROLL
+    for (int i = 0; i < 4; i++) {
+        __m256i a = _mm256_loadu_si256((const void *)(s->p[0] + 8 * o + 32 * i));
+        __m256i b = _mm256_loadu_si256((const void *)(s->p[1] + 8 * o + 32 * i));
+        v[i] = _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
+    }
+}
+
+QB_INLINE void rows16_load_4x4(const struct rows16 *s, int o, __m512i v[4])
+{
+    __m512i a = _mm512_loadu_si512(s->p[0] + 4 * o), b = _mm512_loadu_si512(s->p[1] + 4 * o);
+    __m512i c = _mm512_loadu_si512(s->p[2] + 4 * o), d = _mm512_loadu_si512(s->p[3] + 4 * o);
     __m512i ab0 = _mm512_shuffle_i32x4(a, b, 0x44), cd0 = _mm512_shuffle_i32x4(c, d, 0x44);
     __m512i ab1 = _mm512_shuffle_i32x4(a, b, 0xee), cd1 = _mm512_shuffle_i32x4(c, d, 0xee);
     v[0] = _mm512_shuffle_i32x4(ab0, cd0, 0x88);
@@ -154,12 +181,12 @@ QB_INLINE void rows16_load_4x4(const struct rows16 *s, __m512i v[4])
     v[3] = _mm512_shuffle_i32x4(ab1, cd1, 0xdd);
 }
 
-QB_INLINE void rows16_load_4x8(const struct rows16 *s, __m512i v[4])
+QB_INLINE void rows16_load_4x8(const struct rows16 *s, int o, __m512i v[4])
 {
     const __m512i lo = _mm512_setr_epi32(0, 2, 4, 6, 16, 18, 20, 22, 1, 3, 5, 7, 17, 19, 21, 23);
     const __m512i hi = _mm512_add_epi32(lo, _mm512_set1_epi32(8));
-    __m512i a = _mm512_loadu_si512(s->p[0] + 8), b = _mm512_loadu_si512(s->p[1] + 8);
-    __m512i c = _mm512_loadu_si512(s->p[2] + 8), d = _mm512_loadu_si512(s->p[3] + 8);
+    __m512i a = _mm512_loadu_si512(s->p[0] + 4 * o), b = _mm512_loadu_si512(s->p[1] + 4 * o);
+    __m512i c = _mm512_loadu_si512(s->p[2] + 4 * o), d = _mm512_loadu_si512(s->p[3] + 4 * o);
     __m512i ab0 = _mm512_permutex2var_epi32(a, lo, b), cd0 = _mm512_permutex2var_epi32(c, lo, d);
     __m512i ab1 = _mm512_permutex2var_epi32(a, hi, b), cd1 = _mm512_permutex2var_epi32(c, hi, d);
     v[0] = _mm512_shuffle_i64x2(ab0, cd0, 0x44);
@@ -168,7 +195,7 @@ QB_INLINE void rows16_load_4x8(const struct rows16 *s, __m512i v[4])
     v[3] = _mm512_shuffle_i64x2(ab1, cd1, 0xee);
 }
 
-/* Bytes o .. o + 15 of the block. In the historical layouts o is the start of the quants. */
+/* Bytes o .. o + 15 of the block; in the layouts of llama.cpp, of its packed form. */
 QB_INLINE void rows16_load(const struct rows16 *s, int o, enum rows16_kind kind, __m512i v[4])
 {
     switch (kind) {
@@ -182,15 +209,28 @@ QB_INLINE void rows16_load(const struct rows16 *s, int o, enum rows16_kind kind,
             v[i] = _mm512_loadu_si512(s->p[0] + 16 * o + 64 * i);
         break;
     case ROWS16_4X4:
-        rows16_load_4x4(s, v);
+        rows16_load_4x4(s, o, v);
         break;
     case ROWS16_4X8:
-        rows16_load_4x8(s, v);
+        rows16_load_4x8(s, o, v);
+        break;
+    case ROWS16_8X4:
+        rows16_load_8x4(s, o, v);
         break;
     case ROWS16_8X8:
-        rows16_load_8x8(s, v);
+        rows16_load_8x8(s, o, v);
         break;
     }
+}
+
+/* The dword at offset o of the block; plain rows read the 16 bytes from `safe` on (inside the block). */
+QB_INLINE __m512i rows16_dword(const struct rows16 *s, int o, int safe, enum rows16_kind kind)
+{
+    if (kind == ROWS16_R16)
+        return _mm512_loadu_si512(s->p[0] + 16 * o);
+    __m512i v[4];
+    rows16_load(s, safe, kind, v);
+    return v[(o - safe) / 4];
 }
 
 /* The f16 in the low half of every dword, as floats. */
@@ -199,31 +239,37 @@ QB_INLINE __m512 rows16_f16_low(__m512i dwords)
     return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(dwords));
 }
 
-/* The f16 at offset o of the block, a 2-byte field of its own; plain rows read the 16 bytes from `safe` on
- * (inside the block). */
+/* 8 bytes at p, 8 bytes at q. */
+QB_INLINE __m128i rows16_halves(const uint8_t *p, const uint8_t *q)
+{
+    return _mm_unpacklo_epi64(_mm_loadl_epi64((const void *)p), _mm_loadl_epi64((const void *)q));
+}
+
+/* The layouts of llama.cpp: the f16 at offset o of a packed row. */
+QB_INLINE __m512 rows16_group_f16(const struct rows16 *s, int o, enum rows16_kind kind)
+{
+    __m128i lo, hi;
+    if (rows16_group(kind) == 8) {
+        lo = _mm_loadu_si128((const void *)(s->p[0] + 8 * o));
+        hi = _mm_loadu_si128((const void *)(s->p[1] + 8 * o));
+    } else {
+        lo = rows16_halves(s->p[0] + 4 * o, s->p[1] + 4 * o);
+        hi = rows16_halves(s->p[2] + 4 * o, s->p[3] + 4 * o);
+    }
+    return _mm512_cvtph_ps(_mm256_set_m128i(hi, lo));
+}
+
+/* The scale of the block, an f16 at offset o in a 2-byte field of its own; plain rows read the 16 bytes from
+ * `safe` on (inside the block). The layouts of llama.cpp begin with it. */
 QB_INLINE __m512 rows16_scale(const struct rows16 *s, int o, int safe, enum rows16_kind kind)
 {
-    __m512i v[4];
-    switch (kind) {
-    case ROWS16_STRIDED:
-    case ROWS16_TABLE:
-        rows16_load_plain(s, safe, kind, v);
-        return rows16_f16_low(_mm512_srli_epi32(v[(o - safe) / 4], (o - safe) % 4 * 8));
-    case ROWS16_R16:
+    if (rows16_is_reordered(kind))
+        return rows16_group_f16(s, 0, kind);
+    if (kind == ROWS16_R16)
         return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(s->p[0] + 16 * o)));
-    case ROWS16_8X8:
-        return _mm512_cvtph_ps(
-            _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const void *)s->p[0])),
-                                    _mm_loadu_si128((const void *)s->p[1]), 1));
-    case ROWS16_4X4:
-    case ROWS16_4X8:
-        break;
-    }
-    __m128i ab =
-        _mm_unpacklo_epi64(_mm_loadl_epi64((const void *)s->p[0]), _mm_loadl_epi64((const void *)s->p[1]));
-    __m128i cd =
-        _mm_unpacklo_epi64(_mm_loadl_epi64((const void *)s->p[2]), _mm_loadl_epi64((const void *)s->p[3]));
-    return _mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(ab), cd, 1));
+    __m512i v[4];
+    rows16_load_plain(s, safe, kind, v);
+    return rows16_f16_low(_mm512_srli_epi32(v[(o - safe) / 4], (o - safe) % 4 * 8));
 }
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Q5_K for AVX512-VNNI: as Q4_K, with a fifth bit: bit k of byte l belongs to weight l of sub-block k.
  */
-#include "kernels/x86/weights_avx512.h"
+#include "kernels/x86/weights_k_avx512.h"
 
 #define W_FORMAT QB_FORMAT_Q5_K
 #define W_ELEMS  256
@@ -13,7 +13,7 @@
 
 QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct header *h)
 {
-    read_k_scales(s, kind, h);
+    read_k_header(s, kind, h);
 }
 
 QB_INLINE void read_chunk(const struct rows16 *s, enum rows16_kind kind, int c, __m512i w[16])
@@ -44,3 +44,5 @@ QB_INLINE int chunk_sub(int c, int j)
 
 W_KERNELS(q5_k, plain, ROWS16_STRIDED)
 W_KERNELS(q5_k, r16, ROWS16_R16)
+W_KERNELS(q5_k, 8x4, ROWS16_8X4)
+W_KERNELS(q5_k, 8x8, ROWS16_8X8)

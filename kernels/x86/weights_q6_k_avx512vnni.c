@@ -16,12 +16,23 @@ QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct
 {
     __m512i v[4];
     __m512 d = rows16_scale(s, 208, 194, kind);
-    rows16_load(s, 192, kind, v);
+    if (!rows16_is_reordered(kind))
+        rows16_load(s, 192, kind, v);
     QB_UNROLL
-    for (int i = 0; i < 16; i++) { /* signed bytes: shift up, then arithmetically down */
-        __m512i sc = _mm512_srai_epi32(_mm512_slli_epi32(v[i / 4], 24 - i % 4 * 8), 24);
+    for (int i = 0; i < 16; i++) {
+        __m512i sc;
+        if (rows16_is_reordered(kind)) /* 8 rows' scales of sub-block i side by side */
+            sc = _mm512_cvtepi8_epi32(rows16_halves(s->p[0] + 8 * (2 + i), s->p[1] + 8 * (2 + i)));
+        else /* signed bytes: shift up, then arithmetically down */
+            sc = _mm512_srai_epi32(_mm512_slli_epi32(v[i / 4], 24 - i % 4 * 8), 24);
         h->scale[i] = _mm512_mul_ps(d, _mm512_cvtepi32_ps(sc));
     }
+}
+
+/* 8x4, 8x8: scale and scales come before the quants. */
+QB_INLINE void load_quants(const struct rows16 *s, int o, enum rows16_kind kind, __m512i v[4])
+{
+    rows16_load(s, rows16_is_reordered(kind) ? o + 18 : o, kind, v);
 }
 
 QB_INLINE void read_chunk(const struct rows16 *s, enum rows16_kind kind, int c, __m512i w[16])
@@ -29,9 +40,9 @@ QB_INLINE void read_chunk(const struct rows16 *s, enum rows16_kind kind, int c, 
     const __m512i two = _mm512_set1_epi8(0x30);
     int half = c / 2, part = c % 2; /* 128 weights, and which 16 of each 32 */
     __m512i a[4], b[4], high[4];
-    rows16_load(s, 64 * half + 16 * part, kind, a);
-    rows16_load(s, 64 * half + 32 + 16 * part, kind, b);
-    rows16_load(s, 128 + 32 * half + 16 * part, kind, high);
+    load_quants(s, 64 * half + 16 * part, kind, a);
+    load_quants(s, 64 * half + 32 + 16 * part, kind, b);
+    load_quants(s, 128 + 32 * half + 16 * part, kind, high);
     QB_UNROLL
     for (int i = 0; i < 4; i++) {
         __m512i h0 = _mm512_and_si512(_mm512_slli_epi16(high[i], 4), two);
@@ -54,3 +65,5 @@ QB_INLINE int chunk_sub(int c, int j)
 
 W_KERNELS(q6_k, plain, ROWS16_STRIDED)
 W_KERNELS(q6_k, r16, ROWS16_R16)
+W_KERNELS(q6_k, 8x4, ROWS16_8X4)
+W_KERNELS(q6_k, 8x8, ROWS16_8X8)

@@ -36,3 +36,5 @@ QB_INLINE int chunk_sub(int c, int j)
 
 W_KERNELS(q8_0, plain, ROWS16_STRIDED)
 W_KERNELS(q8_0, r16, ROWS16_R16)
+W_KERNELS(q8_0, 4x4, ROWS16_4X4)
+W_KERNELS(q8_0, 4x8, ROWS16_4X8)
