@@ -14,7 +14,8 @@
 
 static const char *const numa_choices[] = {"compact", "distribute", "isolate", NULL};
 static const char *const preset_choices[] = {"default", "quick", "card", NULL};
-static const char *const isa_choices[] = {"auto", "scalar", "avx2", "avx512vnni", "avx512bf16", NULL};
+static const char *const isa_choices[] = {"auto",       "scalar",     "avx2", "avx512vnni",
+                                          "avx512vbmi", "avx512bf16", NULL};
 static const char *const layout_choices[] = {"plain", "4x4", "4x8", "8x8", "r16", "auto", NULL};
 static const char *const kv_choices[] = {"f16", "q8_0", "f32", NULL};
 
@@ -74,8 +75,9 @@ static const struct qb_option options[] = {
     INTS("ubatch-size", "ub", n_ubatch, "Most tokens multiplied at once.", "512", 1, 65536),
     LIST("cache-type-k", "ctk", type_k, "TYPE", "Format of the K cache: f16, q8_0, f32.", "f16", kv_choices),
     LIST("cache-type-v", "ctv", type_v, "TYPE", "Format of the V cache.", "f16", kv_choices),
-    LIST("isa", NULL, isa, "ISA", "Highest instruction set: scalar, avx2, avx512vnni, avx512bf16 or auto.",
-         "auto", isa_choices),
+    LIST("isa", NULL, isa, "ISA",
+         "Highest instruction set: scalar, avx2, avx512vnni, avx512vbmi, avx512bf16 or auto.", "auto",
+         isa_choices),
     FLAG("imatrix-mix", imatrix_mix, "Shapes get the type mix of files made with an importance matrix.",
          "yes"),
     HEADING("threads"),

@@ -20,7 +20,8 @@ struct target {
 };
 
 static const char *const path_choices[] = {"kernels", "reference", NULL};
-static const char *const isa_choices[] = {"auto", "scalar", "avx2", "avx512vnni", "avx512bf16", NULL};
+static const char *const isa_choices[] = {"auto",       "scalar",     "avx2", "avx512vnni",
+                                          "avx512vbmi", "avx512bf16", NULL};
 static const char *const layout_choices[] = {"plain", "4x4", "4x8", "8x8", "r16", "auto", NULL};
 static const char *const kv_choices[] = {"f16", "q8_0", "f32", NULL};
 

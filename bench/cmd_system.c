@@ -20,7 +20,8 @@ struct target {
     bool measure;
 };
 
-static const char *const isa_choices[] = {"auto", "scalar", "avx2", "avx512vnni", "avx512bf16", NULL};
+static const char *const isa_choices[] = {"auto",       "scalar",     "avx2", "avx512vnni",
+                                          "avx512vbmi", "avx512bf16", NULL};
 
 static const struct qb_option options[] = {
     {"output", "o", QB_OPT_CHOICE, offsetof(struct target, output), "FORM", "Form of the table.", "md", 0, 0,

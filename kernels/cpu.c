@@ -11,8 +11,13 @@
 #endif
 
 static const char *const isa_names[] = {
-    [QB_ISA_SCALAR] = "scalar",         [QB_ISA_AVX2] = "avx2", [QB_ISA_AVX512VNNI] = "avx512vnni",
-    [QB_ISA_AVX512BF16] = "avx512bf16", [QB_ISA_COUNT] = "",    [QB_ISA_AUTO] = "auto",
+    [QB_ISA_SCALAR] = "scalar",
+    [QB_ISA_AVX2] = "avx2",
+    [QB_ISA_AVX512VNNI] = "avx512vnni",
+    [QB_ISA_AVX512VBMI] = "avx512vbmi",
+    [QB_ISA_AVX512BF16] = "avx512bf16",
+    [QB_ISA_COUNT] = "",
+    [QB_ISA_AUTO] = "auto",
 };
 
 const char *qb_isa_name(enum qb_isa isa)
@@ -72,7 +77,10 @@ static enum qb_isa detect(void)
         !has_bits(l7.b, bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL | bit_AVX512CD) ||
         !has_bits(l7.c, bit_AVX512VNNI))
         return QB_ISA_AVX2;
-    return has_bits(l7_1.a, bit_AVX512BF16) ? QB_ISA_AVX512BF16 : QB_ISA_AVX512VNNI;
+    /* Cooper Lake has bf16 without VBMI: levels are a line, not a tree. */
+    if (!has_bits(l7.c, bit_AVX512VBMI))
+        return QB_ISA_AVX512VNNI;
+    return has_bits(l7_1.a, bit_AVX512BF16) ? QB_ISA_AVX512BF16 : QB_ISA_AVX512VBMI;
 }
 
 #else

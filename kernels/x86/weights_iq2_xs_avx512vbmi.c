@@ -1,0 +1,48 @@
+/*
+ * IQ2_XS for AVX512-VBMI: words of 9 bits of index and 7 of signs.
+ */
+#include "kernels/x86/weights_planes.h"
+
+#define W_FORMAT QB_FORMAT_IQ2_XS
+#define W_BYTES  74
+#define W_FIRST  2
+#define W_SUB    16
+#define W_SHIFT  6
+#define W_MIN    QB_MIN_NONE
+
+QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
+{
+    QB_UNROLL
+    for (int h = 0; h < 2; h++) {
+        __m512i a = planes_chunk(block, 2 + 16 * c + 8 * h), b = planes_chunk(block, 6 + 16 * c + 8 * h);
+        __m512i index = planes_every_second(a, b, 0), high = planes_every_second(a, b, 1);
+        __mmask64 bit8 = _mm512_test_epi8_mask(high, _mm512_set1_epi8(1));
+        QB_UNROLL
+        for (int n = 0; n < 2; n++)
+            planes_expand_2(planes_look_up(qb_planes_iq2xs[n], index, &bit8, 1), 64 + 8, 64 + 25, 64 + 43,
+                            w + 8 * h + 4 * n);
+        planes_apply_signs(planes_even_signs(_mm512_srli_epi16(high, 1)), W_SHIFT, w + 8 * h);
+    }
+}
+
+QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16])
+{
+    read_planes(block, c, w);
+}
+
+/* Two nibbles for 32 weights. */
+QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
+{
+    sc->d = _mm512_mul_ps(d, _mm512_set1_ps(0.125f));
+    QB_UNROLL
+    for (int k = 0; k < 8; k++) {
+        __m512i bytes = planes_chunk(block, 66 + k / 4 * 4);
+        int at = k % 4 * 8 - 1; /* doubled; the high bytes of the pairs are cleared */
+        sc->odd[k] = planes_odd(planes_bits(bytes, at, at, at + 4, at + 4), 0x001e001e);
+    }
+}
+
+#include "kernels/x86/weights_planes_tmpl.h"
+
+W_KERNELS(iq2_xs, plain, ROWS16_STRIDED)
+W_KERNELS(iq2_xs, r16, ROWS16_R16)

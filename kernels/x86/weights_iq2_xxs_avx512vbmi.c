@@ -1,0 +1,44 @@
+/*
+ * IQ2_XXS for AVX512-VBMI: for 32 weights four index bytes, then a word of signs and scale.
+ */
+#include "kernels/x86/weights_planes.h"
+
+#define W_FORMAT QB_FORMAT_IQ2_XXS
+#define W_BYTES  66
+#define W_FIRST  2
+#define W_SUB    32
+#define W_SHIFT  6
+#define W_MIN    QB_MIN_NONE
+
+QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
+{
+    QB_UNROLL
+    for (int h = 0; h < 2; h++) {
+        __m512i index = planes_chunk(block, 2 + 16 * c + 8 * h),
+                word = planes_chunk(block, 6 + 16 * c + 8 * h);
+        QB_UNROLL
+        for (int n = 0; n < 2; n++)
+            planes_expand_2(planes_look_up(qb_planes_iq2xxs[n], index, NULL, 0), 64 + 8, 64 + 25, 64 + 43,
+                            w + 8 * h + 4 * n);
+        planes_apply_signs(planes_even_signs(planes_bits(word, 0, 7, 14, 21)), W_SHIFT, w + 8 * h);
+    }
+}
+
+QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16])
+{
+    read_planes(block, c, w);
+}
+
+/* The scales are the top nibbles of the words of signs. */
+QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
+{
+    sc->d = _mm512_mul_ps(d, _mm512_set1_ps(0.125f));
+    QB_UNROLL
+    for (int k = 0; k < 8; k++)
+        sc->odd[k] = planes_odd(_mm512_srli_epi32(planes_chunk(block, 6 + 8 * k), 27), 0x1e);
+}
+
+#include "kernels/x86/weights_planes_tmpl.h"
+
+W_KERNELS(iq2_xxs, plain, ROWS16_STRIDED)
+W_KERNELS(iq2_xxs, r16, ROWS16_R16)
