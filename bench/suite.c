@@ -37,9 +37,8 @@ static enum qb_status append(void **items, size_t *n, size_t size, const void *i
     return QB_OK;
 }
 
-/* "FTYPE[@LAYOUT]" into v. */
-static enum qb_status parse_format(struct qb_variant *v, const char *text, enum qb_layout_id layout,
-                                   struct qb_err *err)
+enum qb_status qb_variant_parse(struct qb_variant *v, const char *text, enum qb_layout_id layout,
+                                struct qb_err *err)
 {
     const char *at = strchr(text, '@');
     int len = at ? (int)(at - text) : (int)strlen(text);
@@ -74,7 +73,7 @@ static enum qb_status add_variant(struct qb_suite *s, const struct variant_base 
                            .isa = b->isa,
                            .imatrix_mix = b->imatrix_mix};
     if (format)
-        QB_TRY(parse_format(&v, format, b->layout, err));
+        QB_TRY(qb_variant_parse(&v, format, b->layout, err));
     return append((void **)&s->variants, &s->n_variants, sizeof v, &v, err);
 }
 

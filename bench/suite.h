@@ -60,6 +60,9 @@ struct qb_suite {
 /* Apply the preset and the defaults to what the user left open, and refuse contradictions (QB_ERR_USAGE). */
 enum qb_status qb_bench_options_complete(struct qb_bench_options *o, struct qb_err *err);
 
+/* Name, file type and layout from "FTYPE[@LAYOUT]"; `layout` where the text names none. */
+enum qb_status qb_variant_parse(struct qb_variant *v, const char *text, enum qb_layout_id layout,
+                                struct qb_err *err);
 /* @param default_threads  what 0 threads means */
 enum qb_status qb_suite_init(struct qb_suite *s, const struct qb_bench_options *o, int default_threads,
                              struct qb_err *err);

@@ -55,12 +55,24 @@ static enum qb_status check_tensor(const struct qb_part *p, const struct qb_gguf
     return QB_OK;
 }
 
+/* Tensor i of the file, or what stands in for it. */
+static const struct qb_gguf_tensor *tensor_at(const struct qb_build *b, size_t i)
+{
+    return b->stand_ins ? &b->stand_ins[i] : qb_gguf_tensor_at(b->gguf, i);
+}
+
+static const struct qb_gguf_tensor *find_tensor(const struct qb_build *b, const char *name)
+{
+    const struct qb_gguf_tensor *t = qb_gguf_tensor_find(b->gguf, name);
+    return t ? tensor_at(b, (size_t)(t - qb_gguf_tensor_at(b->gguf, 0))) : NULL;
+}
+
 static enum qb_status bind(struct qb_build *b, struct qb_err *err)
 {
     const char *path = qb_gguf_path(b->gguf);
     for (size_t i = 0; i < b->n_parts; i++) {
         struct qb_part *p = &b->parts[i];
-        const struct qb_gguf_tensor *t = qb_gguf_tensor_find(b->gguf, p->spec.name);
+        const struct qb_gguf_tensor *t = find_tensor(b, p->spec.name);
         if (!t && p->spec.optional)
             continue;
         if (!t)
@@ -87,8 +99,9 @@ static void hash_data(XXH3_state_t *h, const uint8_t *data, size_t bytes)
 }
 
 /* Metadata as stored, then name, shape, type and pieces of the data of every tensor. */
-static uint64_t hash_file(const struct qb_gguf *g)
+static uint64_t hash_file(const struct qb_build *b)
 {
+    const struct qb_gguf *g = b->gguf;
     XXH3_state_t *h = XXH3_createState();
     if (!h)
         return 0;
@@ -99,7 +112,7 @@ static uint64_t hash_file(const struct qb_gguf *g)
         XXH3_64bits_update(h, kv->data, kv->bytes);
     }
     for (size_t i = 0; i < qb_gguf_n_tensors(g); i++) {
-        const struct qb_gguf_tensor *t = qb_gguf_tensor_at(g, i);
+        const struct qb_gguf_tensor *t = tensor_at(b, i);
         XXH3_64bits_update(h, t->name, strlen(t->name));
         XXH3_64bits_update(h, t->ne, sizeof t->ne);
         XXH3_64bits_update(h, &t->type_id, sizeof t->type_id);
@@ -179,34 +192,56 @@ static enum qb_status finish(struct qb_build *b, struct qb_err *err)
     return st;
 }
 
-static enum qb_status open_build(struct qb_build *b, const char *path, struct qb_err *err)
+/* From the tensors of b->gguf or their stand-ins. */
+static enum qb_status build_from_tensors(struct qb_build *b, uint64_t start_ns, struct qb_err *err)
 {
     struct qb_model *m = b->model;
-    uint64_t start = qb_now_ns();
-    QB_TRY(qb_gguf_open(&m->storage->gguf, path, err));
-    b->gguf = m->storage->gguf;
     QB_TRY(qb_hparams_read(&m->hp, b->gguf, err));
-    QB_TRY(find_arch(m, path, err));
+    QB_TRY(find_arch(m, qb_gguf_path(b->gguf), err));
     QB_TRY(qb_build_list(b, err));
     QB_TRY(bind(b, err));
     m->file_bytes = qb_gguf_file_bytes(b->gguf);
-    m->hash = hash_file(b->gguf);
-    m->load_ns = qb_now_ns() - start;
+    m->hash = hash_file(b);
+    m->load_ns = qb_now_ns() - start_ns;
     return finish(b, err);
+}
+
+/* Hand out the model, or close it when it could not be built. */
+static enum qb_status deliver(struct qb_model **out, struct qb_build *b, enum qb_status st)
+{
+    qb_build_release(b);
+    if (st == QB_OK)
+        *out = b->model;
+    else
+        qb_model_close(b->model);
+    return st;
 }
 
 enum qb_status qb_model_open(struct qb_model **out, const char *path, const struct qb_model_options *o,
                              struct qb_err *err)
 {
     struct qb_build b = {.o = o};
+    uint64_t start = qb_now_ns();
     QB_TRY(create(&b.model, err));
-    enum qb_status st = open_build(&b, path, err);
-    qb_build_release(&b);
+    enum qb_status st = qb_gguf_open(&b.model->storage->gguf, path, err);
+    b.gguf = b.model->storage->gguf;
     if (st == QB_OK)
-        *out = b.model;
-    else
-        qb_model_close(b.model);
-    return st;
+        st = build_from_tensors(&b, start, err);
+    return deliver(out, &b, st);
+}
+
+enum qb_status qb_model_from_tensors(struct qb_model **out, const struct qb_gguf *g,
+                                     const struct qb_gguf_tensor *tensors, const struct qb_ftype *ftype,
+                                     uint64_t file_bytes, const struct qb_model_options *o,
+                                     struct qb_err *err)
+{
+    struct qb_build b = {.o = o, .gguf = g, .stand_ins = tensors};
+    QB_TRY(create(&b.model, err));
+    enum qb_status st = build_from_tensors(&b, qb_now_ns(), err);
+    b.model->file_bytes = file_bytes;
+    b.model->hp.ftype = ftype->gguf_id;
+    b.model->hp.ftype_guessed = false;
+    return deliver(out, &b, st);
 }
 
 /* The recipe's type of every tensor; the layout of a historical file type is the one it comes in. */
@@ -263,13 +298,7 @@ enum qb_status qb_model_synthesize(struct qb_model **out, const struct qb_hparam
     struct qb_build b = {.o = o};
     QB_TRY(create(&b.model, err));
     b.model->hp = *hp;
-    enum qb_status st = synthesize_build(&b, ftype, imatrix_mix, err);
-    qb_build_release(&b);
-    if (st == QB_OK)
-        *out = b.model;
-    else
-        qb_model_close(b.model);
-    return st;
+    return deliver(out, &b, synthesize_build(&b, ftype, imatrix_mix, err));
 }
 
 void qb_model_close(struct qb_model *m)

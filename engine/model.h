@@ -63,6 +63,15 @@ struct qb_model_options {
  * dropped. */
 enum qb_status qb_model_open(struct qb_model **out, const char *path, const struct qb_model_options *o,
                              struct qb_err *err);
+/*
+ * From the metadata of an open file and tensors that stand in for its own, one each in the same order:
+ * quantized in memory (quantize_bank.h). Both are borrowed for the life of the model. file_bytes: what the
+ * file would be.
+ */
+enum qb_status qb_model_from_tensors(struct qb_model **out, const struct qb_gguf *g,
+                                     const struct qb_gguf_tensor *tensors, const struct qb_ftype *ftype,
+                                     uint64_t file_bytes, const struct qb_model_options *o,
+                                     struct qb_err *err);
 /* A synthetic model of this shape in this file type, made in memory. */
 enum qb_status qb_model_synthesize(struct qb_model **out, const struct qb_hparams *hp,
                                    const struct qb_ftype *ftype, bool imatrix_mix,

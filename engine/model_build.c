@@ -251,7 +251,7 @@ static void fill_group(const struct qb_build *b, const struct qb_part *p, int64_
 
 static void drop_source(const struct qb_build *b, const struct qb_part *p, int64_t row0, int64_t row1)
 {
-    if (!p->source)
+    if (!p->source || b->stand_ins)
         return;
     const struct qb_mapping *map = qb_gguf_mapping(b->gguf, p->source->file);
     size_t row_bytes = qb_matrix_row_bytes(p->matrix);

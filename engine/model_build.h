@@ -26,9 +26,10 @@ struct qb_build {
     const struct qb_model_options *o;
     struct qb_part *parts;
     size_t n_parts;
-    const struct qb_gguf *gguf; /* NULL: synthesized */
-    uint8_t *rows;              /* 16 plain rows for every worker */
-    size_t row_bytes;           /* the longest row */
+    const struct qb_gguf *gguf;             /* NULL: synthesized */
+    const struct qb_gguf_tensor *stand_ins; /* in place of the tensors of gguf, or NULL */
+    uint8_t *rows;                          /* 16 plain rows for every worker */
+    size_t row_bytes;                       /* the longest row */
 };
 
 /* Layers and the list of parts, each with its place, from the hyper-parameters. */
