@@ -17,6 +17,7 @@
 #define MAX_NAME        255
 #define MAX_TEXT_NAME   4096
 #define MIN_ENTRY_BYTES 17 /* a name of one byte and one value */
+#define MAX_COUNT       1e15f
 
 /* ---- both forms ---- */
 
@@ -78,7 +79,12 @@ static enum qb_status check_entry(const struct qb_imatrix *im, const struct qb_i
     QB_TRY(check_floats(im, e->name, "sum of squares", e->sum2, n, false, err));
     if (e->sum)
         QB_TRY(check_floats(im, e->name, "sum", e->sum, n, true, err));
-    return check_floats(im, e->name, "count", e->counts, (size_t)e->n_mat, false, err);
+    QB_TRY(check_floats(im, e->name, "count", e->counts, (size_t)e->n_mat, false, err));
+    for (int64_t m = 0; m < e->n_mat; m++)
+        if (e->counts[m] > MAX_COUNT)
+            return qb_fail(err, QB_ERR_FORMAT, "'%s': count %" PRId64 " of '%s' is impossible: %g", im->path,
+                           m, e->name, (double)e->counts[m]);
+    return QB_OK;
 }
 
 static int compare_entries(const void *a, const void *b)

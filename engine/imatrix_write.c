@@ -120,7 +120,7 @@ static int64_t chunks_of(const struct qb_imatrix_entry *e, uint32_t chunk_size)
     float most = 0;
     for (int64_t m = 0; m < e->n_mat; m++)
         most = fmaxf(most, e->counts[m]);
-    return (int64_t)ceil((double)most / (chunk_size ? chunk_size : 1));
+    return (int64_t)fmin(ceil((double)most / (chunk_size ? chunk_size : 1)), INT32_MAX);
 }
 
 static void put_old_entry(FILE *f, const struct qb_imatrix_entry *e, uint32_t chunk_size)

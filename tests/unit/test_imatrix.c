@@ -414,6 +414,7 @@ static void gguf_files_that_are_refused(void **state)
         {"imatrix", "a.in_sum2", "a.counts", "sum of squares 0 of 'a' is negative", 2, 2, 2, -1, 1, false},
         {"imatrix", "a.in_sum2", "a.counts", "count 0 of 'a' is not finite", 2, 2, 2, 1, INFINITY, false},
         {"imatrix", "a.in_sum2", "a.counts", "count 0 of 'a' is negative", 2, 2, 2, 1, -3, false},
+        {"imatrix", "a.in_sum2", "a.counts", "count 0 of 'a' is impossible", 2, 2, 2, 1, 1e20f, false},
         {"imatrix", "a.in_sum2", "a.counts", "'imatrix.chunk_size' is missing", 2, 2, 2, 1, 1, true},
     };
     struct qb_buf b;
