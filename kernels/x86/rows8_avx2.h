@@ -2,8 +2,9 @@
  * Reading 8 rows of a matrix in any layout: what a layout is to the AVX2 kernels.
  *
  * A format's decoder asks for 4 (or 2) bytes at offset o of the block and gets [8 rows][4 bytes]. In r16
- * these lie side by side already. A block of any other layout is first brought into that order on the stack,
- * 8 rows at a time: the image. The kind is a compile-time constant. Included by the *_avx2.c files only.
+ * these lie side by side already, and in 8x4. A block of any other layout is first brought into that order on
+ * the stack, 8 rows at a time: the image. The kind is a compile-time constant. Included by the *_avx2.c files
+ * only.
  */
 #ifndef QB_KERNELS_ROWS8_AVX2_H
 #define QB_KERNELS_ROWS8_AVX2_H
@@ -18,19 +19,26 @@
  */
 #define QB_IN_ORDER(v) __asm__("" : "+x"(v))
 
-enum rows8_kind { ROWS8_PLAIN, ROWS8_R16, ROWS8_4X4, ROWS8_4X8, ROWS8_8X8 };
+enum rows8_kind { ROWS8_PLAIN, ROWS8_R16, ROWS8_4X4, ROWS8_4X8, ROWS8_8X4, ROWS8_8X8 };
 
-/* Where 8 rows start. PLAIN: p[i] = row i; 4x4, 4x8, 8x8: p[0] rows 0..3, p[1] rows 4..7; R16: p[0] = their
- * u16s, p[1] = their dwords. */
+/* Where 8 rows start. PLAIN: p[i] = row i; 4x4, 4x8: p[0] rows 0..3, p[1] rows 4..7; 8x4, 8x8: p[0]; R16:
+ * p[0] = their u16s, p[1] = their dwords. */
 struct rows8 {
     const uint8_t *p[8];
 };
 
-/* One block of 8 rows: the dwords at byte offset o start at dword + rows * o, the u16s at u16 + rows * o. */
+/* One block of 8 rows: the dwords at byte offset o start at dword + rows * o, the u16s at u16 + rows * o.
+ * 8x4, 8x8: u16 is the packed block, whose scales have an order of their own. */
 struct block8 {
     const uint8_t *u16, *dword;
     int rows;
+    enum rows8_kind kind;
 };
+
+QB_INLINE bool block8_is_group(struct block8 b)
+{
+    return b.kind == ROWS8_8X4 || b.kind == ROWS8_8X8;
+}
 
 /* Rows row0..row0 + 7 from weight k0; past row `last` the last row or group repeats. */
 QB_INLINE void rows8_init(struct rows8 *s, const struct qb_matrix *m, int64_t row0, int64_t last, int64_t k0,
@@ -54,10 +62,10 @@ QB_INLINE void rows8_init(struct rows8 *s, const struct qb_matrix *m, int64_t ro
         s->p[0] = m->data + (size_t)g * 4 * row_bytes + skip * 4;
         s->p[1] = m->data + (size_t)(second / 4) * 4 * row_bytes + skip * 4;
         break;
+    case ROWS8_8X4:
     case ROWS8_8X8:
         g = (row0 < last ? row0 : last) / 8;
         s->p[0] = m->data + (size_t)g * 8 * row_bytes + skip * 8;
-        s->p[1] = s->p[0];
         break;
     }
 }
@@ -148,39 +156,68 @@ QB_INLINE void rows8_image_2(const uint8_t *const p[8], size_t at, int o, uint8_
     _mm_storeu_si128((void *)(image + 8 * o), v);
 }
 
-/*
- * The historical interleaves of a block of f16 d and 16 bytes: `lo`, `hi` are the groups (or group halves) of
- * rows 0..3 and 4..7 from their d on; qs_lo, qs_hi their codes, row4_bytes the distance from one chunk of 4
- * rows to the next.
- */
-QB_INLINE void rows8_image_interleaved(const struct rows8 *s, int64_t block, int block_bytes, uint8_t flip,
-                                       uint8_t *image, enum rows8_kind kind)
+/* Where the interleaved quants of a format stand: plain bytes [at, at + bytes) of a block, `shift` bytes
+ * further on in a packed row. */
+struct rows8_quants {
+    int at, bytes, shift;
+    uint8_t flip;
+};
+
+/* [4 rows][8 bytes] at p and at q as [8 rows][4 bytes], two of them. */
+QB_INLINE void rows8_image_8_bytes(const uint8_t *p, const uint8_t *q, __m256i flip, __m256i *to)
 {
-    const int group = kind == ROWS8_8X8 ? 8 : 4;
-    const uint8_t *a = s->p[0] + block * group * block_bytes;
-    const uint8_t *b = kind == ROWS8_8X8 ? a + 32 : s->p[1] + block * group * block_bytes;
-    const __m256i x = _mm256_set1_epi8((char)flip);
-    memcpy(image, a, 8);
-    memcpy(image + 8, kind == ROWS8_8X8 ? a + 8 : b, 8);
-    a += 2 * group;
-    b += 2 * group;
-    QB_UNROLL
-    for (int i = 0; i < 4; i++) {
-        __m256i *to = (void *)(image + 16 + 32 * i);
-        if (kind == ROWS8_4X4) { /* [4 rows][4 bytes] */
-            __m128i lo = _mm_loadu_si128((const void *)(a + 16 * i));
-            __m128i hi = _mm_loadu_si128((const void *)(b + 16 * i));
-            _mm256_storeu_si256(to, _mm256_xor_si256(_mm256_set_m128i(hi, lo), x));
-        } else if (i % 2 == 0) { /* [4 rows][8 bytes] */
-            const int step = kind == ROWS8_8X8 ? 32 : 16;
-            __m256 lo = _mm256_loadu_ps((const void *)(a + step * i));
-            __m256 hi = _mm256_loadu_ps((const void *)(b + step * i));
-            __m256i even = _mm256_castps_si256(_mm256_shuffle_ps(lo, hi, 0x88));
-            __m256i odd = _mm256_castps_si256(_mm256_shuffle_ps(lo, hi, 0xdd));
-            _mm256_storeu_si256(to, _mm256_xor_si256(_mm256_permute4x64_epi64(even, 0xd8), x));
-            _mm256_storeu_si256(to + 1, _mm256_xor_si256(_mm256_permute4x64_epi64(odd, 0xd8), x));
+    __m256 lo = _mm256_loadu_ps((const void *)p), hi = _mm256_loadu_ps((const void *)q);
+    __m256i even = _mm256_castps_si256(_mm256_shuffle_ps(lo, hi, 0x88));
+    __m256i odd = _mm256_castps_si256(_mm256_shuffle_ps(lo, hi, 0xdd));
+    _mm256_storeu_si256(to, _mm256_xor_si256(_mm256_permute4x64_epi64(even, 0xd8), flip));
+    _mm256_storeu_si256(to + 1, _mm256_xor_si256(_mm256_permute4x64_epi64(odd, 0xd8), flip));
+}
+
+/* 8x8: the quants of a packed block. */
+QB_INLINE void rows8_image_8x8(const uint8_t *group, struct rows8_quants q, uint8_t *image)
+{
+    for (int o = q.at; o < q.at + q.bytes; o += 8) {
+        const uint8_t *from = group + 8 * (o + q.shift);
+        rows8_image_8_bytes(from, from + 32, _mm256_set1_epi8((char)q.flip), (void *)(image + 8 * o));
+    }
+}
+
+/* 4x4, 4x8: the packed blocks a and b of 4 rows each, with the fields before the quants. */
+QB_INLINE void rows8_image_4_rows(const uint8_t *a, const uint8_t *b, struct rows8_quants q, uint8_t *image,
+                                  enum rows8_kind kind)
+{
+    const __m256i flip = _mm256_set1_epi8((char)q.flip);
+    memcpy(image, a, 4 * (size_t)q.at);
+    memcpy(image + 4 * q.at, b, 4 * (size_t)q.at);
+    for (int o = q.at; o < q.at + q.bytes; o += 8) {
+        __m256i *to = (void *)(image + 8 * o);
+        if (kind == ROWS8_4X8) {
+            rows8_image_8_bytes(a + 4 * o, b + 4 * o, flip, to);
+            continue;
+        }
+        QB_UNROLL
+        for (int i = 0; i < 2; i++) { /* [4 rows][4 bytes] */
+            __m128i lo = _mm_loadu_si128((const void *)(a + 4 * o + 16 * i));
+            __m128i hi = _mm_loadu_si128((const void *)(b + 4 * o + 16 * i));
+            _mm256_storeu_si256(to + i, _mm256_xor_si256(_mm256_set_m128i(hi, lo), flip));
         }
     }
+}
+
+/* Block number `block` of 8 rows in a layout of llama.cpp; `image` has room for 8 blocks. */
+QB_INLINE struct block8 rows8_interleaved(const struct rows8 *s, int64_t block, int block_bytes,
+                                          struct rows8_quants q, uint8_t *image, enum rows8_kind kind)
+{
+    if (kind == ROWS8_4X4 || kind == ROWS8_4X8) {
+        int64_t at = block * 4 * block_bytes;
+        rows8_image_4_rows(s->p[0] + at, s->p[1] + at, q, image, kind);
+        return (struct block8){image, image, 8, kind};
+    }
+    const uint8_t *group = s->p[0] + block * 8 * block_bytes;
+    if (kind == ROWS8_8X4)
+        return (struct block8){group, group + 8 * q.shift, 8, kind};
+    rows8_image_8x8(group, q, image);
+    return (struct block8){group, image, 8, kind};
 }
 
 #endif

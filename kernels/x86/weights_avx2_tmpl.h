@@ -9,6 +9,7 @@
  *   W_CHUNK  weights per chunk
  *   W_DEPTH  products (vpmaddubsw) that fit into int16: floor(32767 / (254 * largest code)); 0 for
  *            signed codes of 8 bits (WIDE), where the magnitude meets activations of the weight's sign
+ *   W_QUANTS where the quants stand, if the format has layouts of llama.cpp: .at = 2, .bytes = 16 (struct rows8_quants)
  *
  *   void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image);
  *            the plain blocks at `at` of 8 rows, in the order of r16 with 8 rows

@@ -11,8 +11,8 @@
  * Everything is inlined for a constant source kind and column count.
  */
 
-#ifndef W_FLIP
-#define W_FLIP 0 /* of the codes in the historical layouts */
+#ifndef W_QUANTS
+#define W_QUANTS .at = 0 /* of struct rows8_quants: a format without layouts of llama.cpp */
 #endif
 
 /* Block number `block` of 8 rows; `image` has room for 8 blocks. */
@@ -20,13 +20,12 @@ QB_INLINE struct block8 load_block(const struct rows8 *s, int64_t block, uint8_t
 {
     if (kind == ROWS8_R16) {
         int64_t at = block * (16 * W_BYTES);
-        return (struct block8){s->p[0] + at, s->p[1] + at, 16};
+        return (struct block8){s->p[0] + at, s->p[1] + at, 16, kind};
     }
-    if (kind == ROWS8_PLAIN)
-        image_plain(s->p, (size_t)block * W_BYTES, image);
-    else
-        rows8_image_interleaved(s, block, W_BYTES, W_FLIP, image, kind);
-    return (struct block8){image, image, 8};
+    if (kind != ROWS8_PLAIN)
+        return rows8_interleaved(s, block, W_BYTES, (struct rows8_quants){W_QUANTS}, image, kind);
+    image_plain(s->p, (size_t)block * W_BYTES, image);
+    return (struct block8){image, image, 8, kind};
 }
 
 QB_INLINE void panel_rows8(const struct rows8 *s, int64_t n_k, struct qb_panel *p, int r,

@@ -11,6 +11,7 @@
 #define W_CHUNK     32
 #define W_DEPTH     0
 #define W_NEGATABLE 1
+#define W_QUANTS    .at = 2, .bytes = 16
 
 QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
 {

@@ -3,14 +3,14 @@
  */
 #include "kernels/x86/weights_avx2.h"
 
-#define W_ELEMS 32
-#define W_BYTES 18
-#define W_SUB   32
-#define W_SHIFT 3
-#define W_MIN   QB_MIN_NONE
-#define W_CHUNK 32
-#define W_DEPTH 8
-#define W_FLIP  0x88
+#define W_ELEMS  32
+#define W_BYTES  18
+#define W_SUB    32
+#define W_SHIFT  3
+#define W_MIN    QB_MIN_NONE
+#define W_CHUNK  32
+#define W_DEPTH  8
+#define W_QUANTS .at = 2, .bytes = 16, .flip = 0x88
 
 QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
 {

@@ -2,15 +2,16 @@
  * Q4_K for AVX2: 16 bytes of scales and minima, then two sub-blocks of 32 in every 32 bytes: low nibbles,
  * high nibbles.
  */
-#include "kernels/x86/weights_avx2.h"
+#include "kernels/x86/weights_k_avx2.h"
 
-#define W_ELEMS 256
-#define W_BYTES 144
-#define W_SUB   32
-#define W_SHIFT QB_OFFSET_NONE
-#define W_MIN   QB_MIN_I16
-#define W_CHUNK 64
-#define W_DEPTH 8
+#define W_ELEMS  256
+#define W_BYTES  144
+#define W_SUB    32
+#define W_SHIFT  QB_OFFSET_NONE
+#define W_MIN    QB_MIN_I16
+#define W_CHUNK  64
+#define W_DEPTH  8
+#define W_QUANTS .at = 16, .bytes = 128
 
 QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
 {
@@ -20,7 +21,7 @@ QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
 
 QB_INLINE void read_header(struct block8 b, struct header8 h)
 {
-    read_k_scales(b, h);
+    read_k_header(b, h);
 }
 
 QB_INLINE __m256i read_code(struct block8 b, int c, int j, int i)
@@ -38,3 +39,5 @@ QB_INLINE int chunk_sub(int c, int j)
 
 W_KERNELS(q4_k, plain, ROWS8_PLAIN)
 W_KERNELS(q4_k, r16, ROWS8_R16)
+W_KERNELS(q4_k, 8x4, ROWS8_8X4)
+W_KERNELS(q4_k, 8x8, ROWS8_8X8)

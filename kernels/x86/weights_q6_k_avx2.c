@@ -4,13 +4,14 @@
  */
 #include "kernels/x86/weights_avx2.h"
 
-#define W_ELEMS 256
-#define W_BYTES 210
-#define W_SUB   16
-#define W_SHIFT 5
-#define W_MIN   QB_MIN_NONE
-#define W_CHUNK 64
-#define W_DEPTH 2
+#define W_ELEMS  256
+#define W_BYTES  210
+#define W_SUB    16
+#define W_SHIFT  5
+#define W_MIN    QB_MIN_NONE
+#define W_CHUNK  64
+#define W_DEPTH  2
+#define W_QUANTS .at = 0, .bytes = 192, .shift = 18 /* behind scale and scales */
 
 QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
 {
@@ -21,11 +22,16 @@ QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
 
 QB_INLINE void read_header(struct block8 b, struct header8 h)
 {
-    __m256 d = block8_f16(b, 208);
+    __m256 d = block8_f16(b, block8_is_group(b) ? 0 : 208);
     QB_UNROLL
     for (int s = 0; s < 16; s++) {
-        __m256i v = block8_dwords(b, 192 + s / 4 * 4);
-        v = _mm256_srai_epi32(s % 4 == 3 ? v : _mm256_slli_epi32(v, 24 - 8 * (s % 4)), 24);
+        __m256i v;
+        if (block8_is_group(b)) { /* a byte of every row */
+            v = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)(b.u16 + 8 * (2 + s))));
+        } else {
+            v = block8_dwords(b, 192 + s / 4 * 4);
+            v = _mm256_srai_epi32(s % 4 == 3 ? v : _mm256_slli_epi32(v, 24 - 8 * (s % 4)), 24);
+        }
         _mm256_storeu_ps(h.scale + s * h.rows, _mm256_mul_ps(d, _mm256_cvtepi32_ps(v)));
     }
 }
@@ -52,3 +58,5 @@ QB_INLINE int chunk_sub(int c, int j)
 
 W_KERNELS(q6_k, plain, ROWS8_PLAIN)
 W_KERNELS(q6_k, r16, ROWS8_R16)
+W_KERNELS(q6_k, 8x4, ROWS8_8X4)
+W_KERNELS(q6_k, 8x8, ROWS8_8X8)

@@ -3,13 +3,14 @@
  */
 #include "kernels/x86/weights_avx2.h"
 
-#define W_ELEMS 32
-#define W_BYTES 34
-#define W_SUB   32
-#define W_SHIFT 7
-#define W_MIN   QB_MIN_NONE
-#define W_CHUNK 32
-#define W_DEPTH 0
+#define W_ELEMS  32
+#define W_BYTES  34
+#define W_SUB    32
+#define W_SHIFT  7
+#define W_MIN    QB_MIN_NONE
+#define W_CHUNK  32
+#define W_DEPTH  0
+#define W_QUANTS .at = 2, .bytes = 32
 
 QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
 {
@@ -39,3 +40,5 @@ QB_INLINE int chunk_sub(int c, int j)
 
 W_KERNELS(q8_0, plain, ROWS8_PLAIN)
 W_KERNELS(q8_0, r16, ROWS8_R16)
+W_KERNELS(q8_0, 4x4, ROWS8_4X4)
+W_KERNELS(q8_0, 4x8, ROWS8_4X8)
