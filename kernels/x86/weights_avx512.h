@@ -55,6 +55,81 @@ QB_INLINE __m512 header_min(const struct header *h, const struct qb_act *a, int6
     return _mm512_mul_ps(_mm512_cvtepi32_ps(t), h->min_scale);
 }
 
+/* Activations 4 v .. 4 v + 3 of column `col`, for all rows. */
+QB_INLINE __m512i broadcast_x4(const int8_t *q, int v, int col, int cols)
+{
+    return _mm512_set1_epi32(*(const int32_t *)(q + (v * cols + col) * 4));
+}
+
+/* Codes times activations over a run of `vecs` vectors, from `start` on; q: the activations of the run. Long
+ * runs have two chains. */
+QB_INLINE __m512i run_dot(__m512i start, const __m512i *w, int vecs, const int8_t *q, int col, int cols)
+{
+    __m512i even = start, odd = _mm512_setzero_si512();
+    QB_UNROLL
+    for (int v = 0; v < vecs; v++) {
+        if (vecs > 4 && v % 2)
+            odd = _mm512_dpbusd_epi32(odd, w[v], broadcast_x4(q, v, col, cols));
+        else
+            even = _mm512_dpbusd_epi32(even, w[v], broadcast_x4(q, v, col, cols));
+    }
+    return vecs > 4 ? _mm512_add_epi32(even, odd) : even;
+}
+
+/* The low halves of two vectors of dwords, side by side. */
+QB_INLINE __m512i pack_pair(__m512i low, __m512i high)
+{
+    const __m512i up =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(-1, -1, 0, 1, -1, -1, 4, 5, -1, -1, 8, 9, -1, -1, 12, 13));
+    return _mm512_mask_shuffle_epi8(low, 0xccccccccccccccccull, high, up);
+}
+
+/* The sums of two runs of 16, to meet a pair of integer scales; x: the activations of both. */
+QB_INLINE __m512i runs_dot(const __m512i w[8], const int8_t *x, int col, int cols)
+{
+    const __m512i zero = _mm512_setzero_si512();
+    return pack_pair(run_dot(zero, w, 4, x, col, cols), run_dot(zero, w + 4, 4, x + 16 * cols, col, cols));
+}
+
+/* Bytes 2 i and 2 i + 1 of every dword as a pair of int16, not negative. */
+QB_INLINE __m512i byte_pair(__m512i dwords, int i)
+{
+    const __m512i pair01 =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13, -1));
+    const __m512i pair23 =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(2, -1, 3, -1, 6, -1, 7, -1, 10, -1, 11, -1, 14, -1, 15, -1));
+    return _mm512_shuffle_epi8(dwords, i ? pair23 : pair01);
+}
+
+/* Signed ones. */
+QB_INLINE __m512i signed_byte_pair(__m512i dwords, int i)
+{
+    return _mm512_srai_epi16(_mm512_slli_epi16(byte_pair(dwords, i), 8), 8);
+}
+
+/* Byte i of every dword, four times. */
+QB_INLINE __m512i spread_byte(__m512i dwords, int i)
+{
+    const __m512i row = _mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0);
+    return _mm512_shuffle_epi8(dwords, _mm512_add_epi8(row, _mm512_set1_epi8((char)i)));
+}
+
+/* start + 0, 1, 2, 3 times the byte that fills a dword: what lookup_two_bits chooses from. */
+QB_INLINE __m512i multiples(__m512i start, __m512i byte)
+{
+    __m512i t = _mm512_mask_add_epi8(start, 0xaaaaaaaaaaaaaaaaull, start, byte);
+    return _mm512_mask_add_epi8(t, 0xccccccccccccccccull, t, _mm512_add_epi8(byte, byte));
+}
+
+/* Bits 2 i, 2 i + 1 of each byte of v choose from the four bytes in the row's dword of `table`. */
+QB_INLINE __m512i lookup_two_bits(__m512i table, __m512i v, int i)
+{
+    const __m512i row = _mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0);
+    __m512i code = _mm512_ternarylogic_epi32(_mm512_srli_epi16(v, 2 * i), _mm512_set1_epi8(3), row,
+                                             0xea); /* (a & b) | c */
+    return _mm512_shuffle_epi8(table, code);
+}
+
 QB_INLINE __m512i low_nibbles(__m512i v)
 {
     return _mm512_and_si512(v, _mm512_set1_epi8(0x0f));
@@ -81,9 +156,7 @@ QB_INLINE void add_fifth_bits(__m512i bits, __m512i w[8])
     const __m512i value = _mm512_set1_epi8(16);
     QB_UNROLL
     for (int g = 0; g < 8; g++) {
-        __m512i spread = _mm512_shuffle_epi8(
-            bits, _mm512_add_epi8(_mm512_set1_epi8((char)(g / 2)),
-                                  _mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0)));
+        __m512i spread = spread_byte(bits, g / 2);
         __m512i select = _mm512_set1_epi32(g % 2 ? (int)0x80402010u : 0x08040201);
         w[g] = _mm512_mask_add_epi8(w[g], _mm512_test_epi8_mask(spread, select), w[g], value);
     }
@@ -104,14 +177,10 @@ QB_INLINE __m512i fp4_codes(__m512i nibbles)
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(levels), nibbles);
 }
 
-/* Two-bit planes (Q2_K, Q3_K, TQ2_0): the 16 bytes at o are 16 weights of each of four planes. */
-QB_INLINE void read_two_bit_planes(const struct rows16 *s, int o, enum rows16_kind kind, __m512i w[16])
+/* Two-bit planes (Q2_K, Q3_K, TQ2_0): plane i of bytes. */
+QB_INLINE __m512i two_bits(__m512i v, int i)
 {
-    __m512i v[4];
-    rows16_load(s, o, kind, v);
-    QB_UNROLL
-    for (int i = 0; i < 16; i++)
-        w[i] = _mm512_and_si512(_mm512_srli_epi16(v[i % 4], i / 4 * 2), _mm512_set1_epi8(3));
+    return _mm512_and_si512(_mm512_srli_epi16(v, 2 * i), _mm512_set1_epi8(3));
 }
 
 /* Number of the run of 16 that plane j of chunk c is: 32 bytes have 128 weights, chunk c is a half of them.
@@ -147,14 +216,10 @@ QB_INLINE void read_k_scales(const struct rows16 *s, enum rows16_kind kind, stru
     mn[0] = _mm512_and_si512(v[2], six);
     sc[1] = _mm512_or_si512(low_nibbles(v[3]), _mm512_and_si512(_mm512_srli_epi16(v[1], 2), two));
     mn[1] = _mm512_or_si512(high_nibbles(v[3]), _mm512_and_si512(_mm512_srli_epi16(v[2], 2), two));
-    const __m512i pair01 =
-        _mm512_broadcast_i32x4(_mm_setr_epi8(0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13, -1));
-    const __m512i pair23 =
-        _mm512_broadcast_i32x4(_mm_setr_epi8(2, -1, 3, -1, 6, -1, 7, -1, 10, -1, 11, -1, 14, -1, 15, -1));
     QB_UNROLL
     for (int i = 0; i < 2; i++) {
-        h->min_pair[2 * i] = _mm512_shuffle_epi8(mn[i], pair01);
-        h->min_pair[2 * i + 1] = _mm512_shuffle_epi8(mn[i], pair23);
+        h->min_pair[2 * i] = byte_pair(mn[i], 0);
+        h->min_pair[2 * i + 1] = byte_pair(mn[i], 1);
         QB_UNROLL
         for (int j = 0; j < 4; j++)
             h->scale[4 * i + j] = _mm512_mul_ps(d, byte_as_float(sc[i], j));

@@ -19,7 +19,8 @@
  *
  *   void block_sums(struct rows16 *s, enum rows16_kind kind, const struct header *h, const struct qb_act *a,
  *                   int64_t b, int cols, __m512i *sum);
- *                  sum over block b of (code - offset) times activation, exact; prefetches the block ahead
+ *                  sum (zeros before) becomes the sum over block b of (code - offset) times activation,
+ * exact; prefetches the block ahead
  *
  * struct header comes from weights_avx512.h. Everything is inlined for a constant source kind and column
  * count.
@@ -59,26 +60,6 @@ QB_INLINE void panel_half(const struct qb_matrix *m, int64_t row0, int64_t k0, i
     }
 }
 
-/* Four activations of column i for each vector of a run; q: those of the block, run: its number. */
-QB_INLINE __m512i gemv_x4(const int8_t *q, int run, int v, int i, int cols)
-{
-    return _mm512_set1_epi32(*(const int32_t *)(q + ((run * W_RUN_VECS + v) * cols + i) * 4));
-}
-
-/* Codes w of a run times the activations of column i, from `start` on: two chains. */
-QB_INLINE __m512i gemv_run(__m512i start, const __m512i *w, const int8_t *q, int run, int i, int cols)
-{
-    __m512i even = start, odd = _mm512_setzero_si512();
-    QB_UNROLL
-    for (int v = 0; v < W_RUN_VECS; v++) {
-        if (v % 2)
-            odd = _mm512_dpbusd_epi32(odd, w[v], gemv_x4(q, run, v, i, cols));
-        else
-            even = _mm512_dpbusd_epi32(even, w[v], gemv_x4(q, run, v, i, cols));
-    }
-    return _mm512_add_epi32(even, odd);
-}
-
 /* What an offset of 2^W_SHIFT adds to a sum of codes; nsum: minus the sum of the activations. */
 QB_INLINE __m512i gemv_offset(const int32_t *nsum)
 {
@@ -106,8 +87,8 @@ QB_INLINE void block_sums(struct rows16 *s, enum rows16_kind kind, const struct 
         for (int j = 0; j < W_CHUNK_RUNS; j++) {
             QB_UNROLL
             for (int i = 0; i < cols; i++) {
-                __m512i dot =
-                    gemv_run(_mm512_setzero_si512(), w + j * W_RUN_VECS, q, chunk_sub(c, j), i, cols);
+                __m512i dot = run_dot(_mm512_setzero_si512(), w + j * W_RUN_VECS, W_RUN_VECS,
+                                      q + chunk_sub(c, j) * W_RUN * cols, i, cols);
                 sum[i] = _mm512_add_epi32(sum[i], dot);
             }
         }
@@ -121,7 +102,8 @@ QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, _
                           enum rows16_kind kind)
 {
     struct header h;
-    __m512i sum[QB_GEMV_MAX_COLS];
+    const __m512i zero = _mm512_setzero_si512();
+    __m512i sum[QB_GEMV_MAX_COLS] = {zero, zero, zero, zero};
     read_header(s, kind, &h);
     block_sums(s, kind, &h, a, b, cols, sum);
     QB_UNROLL
@@ -156,7 +138,7 @@ QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, _
             QB_UNROLL
             for (int i = 0; i < cols; i++) {
                 __m512i start = gemv_offset(nsum + sub * cols + i);
-                __m512i dot = gemv_run(start, w + j * W_RUN_VECS, q, sub, i, cols);
+                __m512i dot = run_dot(start, w + j * W_RUN_VECS, W_RUN_VECS, q + sub * W_RUN * cols, i, cols);
                 part[i] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), h.scale[sub], part[i]);
             }
         }

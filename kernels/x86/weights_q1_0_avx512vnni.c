@@ -20,15 +20,13 @@ QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct
 /* Every byte gets the bits of four weights, keeps its own (worth 2 or more) and becomes 2 if that is set. */
 QB_INLINE void read_chunk(const struct rows16 *s, enum rows16_kind kind, int c, __m512i w[8])
 {
-    const __m512i row = _mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0);
     __m512i v[4];
     rows16_load(s, 2, kind, v);
     __m512i up = _mm512_slli_epi32(v[c], 1);
     QB_UNROLL
     for (int g = 0; g < 8; g++) {
-        __m512i byte = _mm512_add_epi8(row, _mm512_set1_epi8((char)(g / 2)));
         __m512i own = _mm512_set1_epi32(g % 2 ? (int)0x80402010u : 0x10080402);
-        __m512i bits = _mm512_and_si512(_mm512_shuffle_epi8(g % 2 ? v[c] : up, byte), own);
+        __m512i bits = _mm512_and_si512(spread_byte(g % 2 ? v[c] : up, g / 2), own);
         w[g] = _mm512_min_epu8(bits, _mm512_set1_epi8(2));
     }
 }

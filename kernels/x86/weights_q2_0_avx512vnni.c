@@ -21,11 +21,9 @@ QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct
  * looked up. */
 QB_INLINE __m512i spread_codes(__m512i v, int i)
 {
-    const __m512i row = _mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0);
     const __m512i code =
         _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, 3, 1, -1, -1, -1, 2, -1, -1, -1, 3, -1, -1, -1));
-    __m512i b = _mm512_shuffle_epi8(v, _mm512_add_epi8(row, _mm512_set1_epi8((char)i)));
-    b = _mm512_srlv_epi16(b, _mm512_set1_epi32(4 << 16));
+    __m512i b = _mm512_srlv_epi16(spread_byte(v, i), _mm512_set1_epi32(4 << 16));
     return _mm512_shuffle_epi8(code, _mm512_and_si512(b, _mm512_set1_epi16(0x0c03)));
 }
 

@@ -19,7 +19,11 @@ QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct
 
 QB_INLINE void read_chunk(const struct rows16 *s, enum rows16_kind kind, int c, __m512i w[16])
 {
-    read_two_bit_planes(s, 16 * c, kind, w);
+    __m512i v[4];
+    rows16_load(s, 16 * c, kind, v);
+    QB_UNROLL
+    for (int i = 0; i < 16; i++)
+        w[i] = two_bits(v[i % 4], i / 4);
 }
 
 QB_INLINE int chunk_sub(int c, int j)
