@@ -61,8 +61,8 @@ QB_INLINE void qb_asym_take_codes(const struct qb_asym_shape *s, const struct qb
                                   struct qb_asym_choice *c)
 {
     float inv = qb_encode_invert(c->d_value * (float)c->sc[k]), offset = -c->dmin_value * (float)c->mn[k];
-    for (int j = s->size * k; j < s->size * (k + 1); j++)
-        c->q[j] = (uint8_t)(int)qb_nearest((b->x[j] - offset) * inv, 0.0f, s->hi);
+    for (int j = s->size * k; j < s->size * (k + 1); j += QB_LANES)
+        qb_take_codes(b->x + j, offset, inv, 0.0f, s->hi, 0, c->q + j);
 }
 
 /* Integer scales and codes under the factors d, dmin. */

@@ -29,8 +29,11 @@ static float search_scale(struct qb_encode_group g, int passes)
 static void take_codes(const float *x, float scale, uint8_t *codes)
 {
     float inv = qb_encode_invert(scale);
-    for (int j = 0; j < 32; j++)
-        codes[j] = (uint8_t)qb_nearest_level(&levels, x[j] * inv);
+    for (int j = 0; j < 32; j += QB_LANES) {
+        int32_t code[QB_LANES];
+        QB_FOR_LANES(c) code[c] = qb_nearest_level(&levels, x[j + c] * inv);
+        QB_FOR_LANES(c) codes[j + c] = (uint8_t)code[c];
+    }
 }
 
 void QB_ENCODE_FN(IQ4_NL)(const float *x, const float *importance, int64_t n, void *out)

@@ -73,7 +73,8 @@ void QB_ENCODE_FN(Q5_K)(const float *x, const float *importance, int64_t n, void
 
 /* What is chosen for a block of Q6_K. */
 struct q6_choice {
-    int8_t q[256], sc[16];
+    uint8_t q[256]; /* 32 too much */
+    int8_t sc[16];
     uint16_t d;
 };
 
@@ -95,8 +96,7 @@ static void choose_q6(const struct qb_encode_block *b, int k, float max, float d
     int best = qb_best_lane(score);
     float inv = qb_encode_invert(scale[best]);
     c->sc[k] = (int8_t)((int)first + best);
-    _Pragma("omp simd") for (int j = 0; j < 16; j++) c->q[16 * k + j] =
-        (int8_t)(int)qb_nearest(g.x[j] * inv, -32.0f, 31.0f);
+    qb_take_codes(g.x, 0.0f, inv, -32.0f, 31.0f, 32, c->q + 16 * k);
 }
 
 static void pack_q6(const struct q6_choice *c, struct qb_block_Q6_K *b)
@@ -104,11 +104,11 @@ static void pack_q6(const struct q6_choice *c, struct qb_block_Q6_K *b)
     b->d = c->d;
     memcpy(b->scales, c->sc, 16);
     for (int h = 0; h < 2; h++) {
-        const int8_t *q = c->q + 128 * h;
+        const uint8_t *q = c->q + 128 * h;
         for (int l = 0; l < 32; l++) {
             unsigned v[4];
             for (int p = 0; p < 4; p++)
-                v[p] = (unsigned)(q[32 * p + l] + 32);
+                v[p] = q[32 * p + l];
             b->ql[64 * h + l] = (uint8_t)((v[0] & 15) | (v[2] & 15) << 4);
             b->ql[64 * h + 32 + l] = (uint8_t)((v[1] & 15) | (v[3] & 15) << 4);
             b->qh[32 * h + l] = (uint8_t)(v[0] >> 4 | v[1] >> 4 << 2 | v[2] >> 4 << 4 | v[3] >> 4 << 6);

@@ -54,8 +54,7 @@ static void take_q3(const struct qb_encode_block *b, struct q3_choice *c)
 {
     for (int k = 0; k < 16; k++) {
         float inv = qb_encode_invert(c->d_value * (float)c->sc[k]);
-        _Pragma("omp simd") for (int j = 16 * k; j < 16 * k + 16; j++) c->q[j] =
-            (uint8_t)((int)qb_nearest(b->x[j] * inv, -4.0f, 3.0f) + 4);
+        qb_take_codes(b->x + 16 * k, 0.0f, inv, -4.0f, 3.0f, 4, c->q + 16 * k);
     }
 }
 

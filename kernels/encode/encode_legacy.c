@@ -45,8 +45,8 @@ static uint16_t encode_sym32(const float *x, const float *importance, int n_half
     struct qb_encode_group g = {b.x, b.w, 32};
     float d = qb_sym_search(g, lo, hi, starts, qb_signed_max(b.x, 32), 2);
     float inv = qb_encode_invert(qb_encode_f16(d, b.unit, &h));
-    for (int j = 0; j < 32; j++)
-        codes[j] = (uint8_t)((int)qb_nearest(b.x[j] * inv, lo, hi) + n_half);
+    for (int j = 0; j < 32; j += QB_LANES)
+        qb_take_codes(b.x + j, 0.0f, inv, lo, hi, n_half, codes + j);
     return h;
 }
 
@@ -96,8 +96,8 @@ static void encode_asym32(const float *x, const float *importance, float max_cod
     struct qb_asym s = qb_asym_search(g, max_code, 1e30f, shrink, 2);
     float offset = qb_encode_f16(s.offset, b.unit, m),
           inv = qb_encode_invert(qb_encode_f16(s.scale, b.unit, d));
-    for (int j = 0; j < 32; j++)
-        codes[j] = (uint8_t)(int)qb_nearest((b.x[j] - offset) * inv, 0.0f, max_code);
+    for (int j = 0; j < 32; j += QB_LANES)
+        qb_take_codes(b.x + j, offset, inv, 0.0f, max_code, 0, codes + j);
 }
 
 void QB_ENCODE_FN(Q4_1)(const float *x, const float *importance, int64_t n, void *out)

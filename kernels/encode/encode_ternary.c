@@ -22,8 +22,8 @@ static uint16_t choose_ternary(const float *x, const float *importance, uint8_t 
     struct qb_encode_group g = {b.x, b.w, 256};
     float m = __builtin_fabsf(qb_signed_max(b.x, 256));
     float inv = qb_encode_invert(qb_encode_f16(qb_ternary_search(g, starts, m, 3), b.unit, &h));
-    for (int j = 0; j < 256; j++)
-        codes[j] = (uint8_t)((int)qb_nearest(b.x[j] * inv, -1.0f, 1.0f) + 1);
+    for (int j = 0; j < 256; j += QB_LANES)
+        qb_take_codes(b.x + j, 0.0f, inv, -1.0f, 1.0f, 1, codes + j);
     return h;
 }
 
