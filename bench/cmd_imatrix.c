@@ -130,9 +130,8 @@ static enum qb_status check_model(const struct qb_imatrix *im, const char *model
 static enum qb_status from_files(const struct qb_imatrix_options *o, FILE *out, struct qb_err *err)
 {
     struct qb_imatrix *im;
-    uint32_t chunk_size = (uint32_t)(o->n_ctx ? o->n_ctx : 512);
-    QB_TRY(qb_imatrix_create(&im, chunk_size, err));
-    enum qb_status st = qb_imatrix_add_files(im, &o->in_files, chunk_size, err);
+    QB_TRY(qb_imatrix_create(&im, 0, err));
+    enum qb_status st = qb_imatrix_add_files(im, &o->in_files, (uint32_t)(o->n_ctx ? o->n_ctx : 512), err);
     if (!st)
         st = check_model(im, o->model, err);
     if (!st)

@@ -77,8 +77,8 @@ static enum qb_status count_chunks(struct runner *r, struct qb_err *err)
     r->n_chunks = n / r->n_ctx - o->from_chunk;
     if (r->n_chunks < 1)
         return qb_fail(err, QB_ERR_USAGE,
-                       "the text has %" PRId64 " tokens: no chunk of %d is left from chunk %" PRId64 " on", n,
-                       r->n_ctx, o->from_chunk);
+                       "the text has %" PRId64 " tokens, too few for chunk %" PRId64 " of %d tokens", n,
+                       o->from_chunk + 1, r->n_ctx);
     r->tokens = r->prompt.tokens.ids + o->from_chunk * r->n_ctx;
     if (o->chunks >= 0 && o->chunks < r->n_chunks)
         r->n_chunks = o->chunks;

@@ -205,6 +205,8 @@ static enum qb_status merge_entry(struct qb_imatrix *im, const struct qb_imatrix
 
 enum qb_status qb_imatrix_merge(struct qb_imatrix *im, const struct qb_imatrix *from, struct qb_err *err)
 {
+    if (im->n == 0 && !im->chunk_size)
+        im->chunk_size = from->chunk_size;
     if (!im->chunk_size || !from->chunk_size)
         QB_BUG("merging counts of unknown units");
     for (size_t i = 0; i < from->n; i++)

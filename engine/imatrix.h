@@ -73,7 +73,7 @@ enum qb_status qb_imatrix_check_model(const struct qb_imatrix *im, const struct 
 
 /* ---- making and writing ---- */
 
-/* An empty one. Pair: qb_imatrix_close. */
+/* An empty one; chunk_size 0: that of the first matrix that is merged into it. Pair: qb_imatrix_close. */
 enum qb_status qb_imatrix_create(struct qb_imatrix **out, uint32_t chunk_size, struct qb_err *err);
 /* Room for an entry of this name, zeroed, in its place; an existing one must have the same size. */
 enum qb_status qb_imatrix_add(struct qb_imatrix *im, const char *name, int64_t n_in, int64_t n_mat,
@@ -82,8 +82,8 @@ enum qb_status qb_imatrix_add_dataset(struct qb_imatrix *im, const char *name, s
 /* Turn counts of chunks into counts of tokens, where the file did not tell how long a chunk was. */
 void qb_imatrix_set_chunk_size(struct qb_imatrix *im, uint32_t chunk_size);
 /*
- * Add sums, counts, chunks and texts of `from`. Both know their chunk size. Sums stay known only where both
- * have them. Errors: QB_ERR_FORMAT when an entry differs in size: names both files.
+ * Add sums, counts, chunks and texts of `from`. Both know the size of a chunk. Sums stay known only where
+ * both have them. Errors: QB_ERR_FORMAT when an entry differs in size: names both files.
  */
 enum qb_status qb_imatrix_merge(struct qb_imatrix *im, const struct qb_imatrix *from, struct qb_err *err);
 /*
