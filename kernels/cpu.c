@@ -92,9 +92,18 @@ static enum qb_isa detect(void)
 
 #endif
 
+/* CPUID leaves a virtual machine each time, for tens of microseconds: ask once. */
+static enum qb_isa detected(void)
+{
+    static _Atomic int known = -1;
+    if (known < 0)
+        known = (int)detect();
+    return (enum qb_isa)known;
+}
+
 enum qb_isa qb_cpu_isa(void)
 {
-    enum qb_isa best = detect(), cap;
+    enum qb_isa best = detected(), cap;
     const char *env = getenv("QBENCH_ISA");
     if (env && qb_isa_parse(env, &cap) && cap < best)
         return cap;

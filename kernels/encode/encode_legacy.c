@@ -20,8 +20,11 @@ void QB_ENCODE_FN(Q8_0)(const float *x, const float *importance, int64_t n, void
         float d = qb_f32_from_bits((uint32_t)qb_encode_max_bits(x, 32)) / 127.0f, inv = qb_encode_invert(d);
         inv = inv <= 3.4e38f ? inv : 0.0f; /* of a subnormal scale, which f16 loses anyway */
         b->d = qb_f32_to_f16(d);
+        int32_t q[32]; /* two loops: compilers narrow badly on the way */
         for (int j = 0; j < 32; j++)
-            b->q[j] = (int8_t)round_away(x[j] * inv);
+            q[j] = round_away(x[j] * inv);
+        for (int j = 0; j < 32; j++)
+            b->q[j] = (int8_t)q[j];
     }
 }
 
