@@ -2,20 +2,9 @@
  * MXFP4: E2M1 values under a power of two for each 32. The exponent of least error among 16.
  */
 #include "kernels/blocks.h"
+#include "kernels/encode/encode_fp4.h"
 #include "kernels/encode/encode_ops.h"
-#include "kernels/encode/encode_search.h"
 #include <string.h>
-
-/* Twice the E2M1 values, ascending; the last edge is never reached. */
-static const struct qb_levels levels = {
-    .n = 15,
-    .first = -12.0f,
-    .edge = {-10.0f, -7.0f, -5.0f, -3.5f, -2.5f, -1.5f, -0.5f, 0.5f, 1.5f, 2.5f, 3.5f, 5.0f, 7.0f, 10.0f,
-             1e30f},
-    .step = {4.0f, 2.0f, 2.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 2.0f, 2.0f, 4.0f, 0.0f},
-};
-/* Sign and magnitude of each level; zero is code 0. */
-static const uint8_t code_of_level[16] = {15, 14, 13, 12, 11, 10, 9, 0, 1, 2, 3, 4, 5, 6, 7, 7};
 
 /* The largest value lies in [0.5, 1): 12 times the largest scale is far above it, 12 times the next ones are
  * near. */
@@ -33,13 +22,13 @@ static void encode_block(const float *x, const float *importance, struct qb_bloc
         return;
     int unit = (int)(qb_f32_bits(b.unit) >> 23) - 127; /* log2 */
     QB_FOR_LANES(c) scale[c] = qb_f32_from_bits((uint32_t)(127 + LARGEST_LOG2 - c) << 23);
-    qb_level_errors((struct qb_encode_group){b.x, b.w, 32}, &levels, scale, score);
+    qb_level_errors((struct qb_encode_group){b.x, b.w, 32}, &fp4_levels, scale, score);
     int e = 128 + LARGEST_LOG2 - qb_best_lane(score) + unit;
     e = e < 0 ? 0 : e > MAX_EXPONENT ? MAX_EXPONENT : e;
     float inv = qb_f32_from_bits((uint32_t)(127 - (e - 128 - unit)) << 23);
     o->e = (uint8_t)e;
     for (int j = 0; j < 32; j++)
-        codes[j] = code_of_level[qb_nearest_level(&levels, b.x[j] * inv)];
+        codes[j] = fp4_code_of_level[qb_nearest_level(&fp4_levels, b.x[j] * inv)];
     qb_encode_nibbles32(codes, o->qs);
 }
 

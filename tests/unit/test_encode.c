@@ -102,6 +102,7 @@ static void refuses_scales_beyond_f16(void **state)
                 assert_true(isfinite(y[j]));
         }
         assert_int_equal(round_trip(format(QB_FORMAT_Q4_0), x, NULL, y), QB_ERR_FORMAT);
+        assert_int_equal(round_trip(format(QB_FORMAT_NVFP4), x, NULL, y), QB_ERR_FORMAT);
     }
 }
 
