@@ -1,0 +1,40 @@
+/*
+ * IQ2_XXS for AVX2: f16 d, then for each run of 32 weights four index bytes and a dword of signs and scale.
+ */
+#include "kernels/x86/points_avx2.h"
+
+#define W_BYTES   66
+#define W_SUB     32
+#define W_SHIFT   6
+#define W_MIN     QB_MIN_NONE
+#define W_SIGNS   0x3210
+#define W_OFFSETS 0
+
+QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
+{
+    image_f16_and_rest(p, at, W_BYTES - 2, image);
+}
+
+QB_INLINE void read_points(struct points8 *p)
+{
+    read_unit(p, 0.125f);
+    QB_UNROLL
+    for (int run = 0; run < 8; run++)
+        read_signs_and_scale(p, run, block8_dwords(p->b, 6 + 8 * run));
+}
+
+QB_INLINE __m256i read_levels(const struct points8 *p, int run, int row)
+{
+    const uint8_t *i = points8_bytes(p, 2 + 8 * run, row);
+    return points_of_8(qb_levels_iq2xxs, i[0], i[1], i[2], i[3]);
+}
+
+QB_INLINE __m256i panel_codes(const struct points8 *p, int run, int row, __m256i levels)
+{
+    return signed_codes(levels, p->signs[run][row], W_SIGNS, 1 << W_SHIFT);
+}
+
+#include "kernels/x86/points_avx2_tmpl.h"
+
+W_KERNELS(iq2_xxs, plain, ROWS8_PLAIN)
+W_KERNELS(iq2_xxs, r16, ROWS8_R16)
