@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define N_VOCAB  208
-#define N_TOKENS 72
+#define N_TOKENS 328
 #define N_EMBD   256
 #define N_FF     512
 
@@ -78,7 +78,7 @@ static struct qb_session *session(const struct qb_model *m, int n_threads, int n
 {
     struct qb_session_options o = {.set = &kernels,
                                    .pool = pools[n_threads],
-                                   .n_ctx = 256,
+                                   .n_ctx = 512,
                                    .n_batch = 256,
                                    .n_ubatch = n_ubatch,
                                    .type_k = QB_KV_F32,
@@ -123,7 +123,7 @@ static void every_token_is_shown_at_every_matrix(void **state)
     float *logits = calloc((size_t)N_TOKENS * N_VOCAB, sizeof *logits);
     const int cuts[] = {512, 32, 1};
     for (size_t c = 0; c < QB_ARRAY_LEN(cuts); c++)
-        for (int64_t n_outputs = 0; n_outputs <= N_TOKENS; n_outputs += N_TOKENS / 3) {
+        for (int64_t n_outputs = 0; n_outputs <= N_TOKENS; n_outputs += N_TOKENS / 2) {
             struct seen seen = {.model = m};
             struct qb_session *s = session(m, 2, cuts[c]);
             qb_session_observe(s, look, &seen);
@@ -144,7 +144,7 @@ static void observing_does_not_change_logits(void **state)
     (void)state;
     struct qb_model *m = synthesize("Q4_K_M");
     float *plain = calloc(2 * N_TOKENS * N_VOCAB, sizeof *plain), *observed = plain + N_TOKENS * N_VOCAB;
-    for (int64_t n_outputs = 1; n_outputs <= N_TOKENS; n_outputs += 35) {
+    for (int64_t n_outputs = 1; n_outputs <= N_TOKENS; n_outputs += 163) {
         struct seen seen = {.model = m};
         struct qb_session *s = session(m, 1, 32);
         assert_int_equal(qb_session_eval_last(s, tokens[0], N_TOKENS, n_outputs, plain, NULL), QB_OK);
