@@ -16,7 +16,11 @@ static const char *const numa_choices[] = {"compact", "distribute", "isolate", N
 static const char *const preset_choices[] = {"default", "quick", "card", NULL};
 static const char *const isa_choices[] = {"auto",       "scalar",     "avx2", "avx512vnni",
                                           "avx512vbmi", "avx512bf16", NULL};
-static const char *const layout_choices[] = {"plain", "4x4", "4x8", "8x8", "r16", "auto", NULL};
+static const char *const layout_choices[] = {
+#define QB_LAYOUT(id, name, ...) name,
+#include "kernels/layouts.def"
+#undef QB_LAYOUT
+    "auto", NULL};
 static const char *const kv_choices[] = {"f16", "q8_0", "f32", NULL};
 
 #define AT(member) offsetof(struct qb_bench_options, member)
@@ -101,6 +105,9 @@ static const struct qb_option options[] = {
     INT("max-memory", NULL, max_memory,
         "MiB that the models loaded at one time may take, 0 = what is free; others follow in further groups.",
         "0", 0, 1e9),
+    FLAG("profile", profile,
+         "Run every row once more after the timing, and tell where the time goes, by kind of operation.",
+         NULL),
     FLAG("warmup", warmup, "Run every row once before the clock starts.", "yes"),
     {"delay", NULL, QB_OPT_DOUBLE, AT(delay), "S", "Seconds to rest before every repetition.", "0", 0, 3600,
      NULL},

@@ -219,6 +219,25 @@ static enum qb_status fill_model(struct qb_record *r, const struct view *v, stru
     return fill_kernels(r, v, err);
 }
 
+/* Shares of the phases of the profiled repetition; absent without one. */
+static void fill_profile(struct qb_record *r, const struct view *v)
+{
+    double *const share[QB_PHASE_COUNT] = {[QB_PHASE_EMBED] = &r->pct_time_embed,
+                                           [QB_PHASE_PREPARE] = &r->pct_time_prepare,
+                                           [QB_PHASE_QKV] = &r->pct_time_qkv,
+                                           [QB_PHASE_ROPE] = &r->pct_time_rope,
+                                           [QB_PHASE_ATTENTION] = &r->pct_time_attention,
+                                           [QB_PHASE_ATTN_OUTPUT] = &r->pct_time_attn_output,
+                                           [QB_PHASE_GATE_UP] = &r->pct_time_gate_up,
+                                           [QB_PHASE_DOWN] = &r->pct_time_down,
+                                           [QB_PHASE_HEAD] = &r->pct_time_head};
+    uint64_t sum = 0;
+    for (int i = 0; i < QB_PHASE_COUNT; i++)
+        sum += v->trial->phase_ns[i];
+    for (int i = 0; i < QB_PHASE_COUNT && sum > 0; i++)
+        *share[i] = 100.0 * (double)v->trial->phase_ns[i] / (double)sum;
+}
+
 /* A variant that was not loaded: what the forecast knows. */
 static enum qb_status fill_forecast(struct qb_record *r, const struct view *v, struct qb_err *err)
 {
@@ -418,6 +437,7 @@ enum qb_status qb_fill_record(struct qb_record *r, const struct qb_lab *l, size_
     QB_TRY(fill_options(r, &v, err));
     QB_TRY(fill_source(r, &v, err));
     QB_TRY(fill_status(r, &v, err));
+    fill_profile(r, &v);
     QB_TRY(v.specimen->model ? fill_model(r, &v, err) : fill_forecast(r, &v, err));
     if (!qb_lab_reason(l, c)) {
         QB_TRY(fill_samples(r, &v, err));

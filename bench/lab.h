@@ -53,6 +53,7 @@ struct qb_trial {
     size_t n;
     int group; /* cases of one group ran in the same rounds */
     double estimate_ns;
+    uint64_t phase_ns[QB_PHASE_COUNT]; /* of one more repetition, with --profile */
     char test_time[24];
     char reason[QB_REASON];
     bool unconverged;
@@ -89,6 +90,8 @@ void qb_lab_unload(struct qb_lab *l, size_t from, size_t to);
 /* Why a case cannot be timed: its own reason, or that of its configuration or variant; NULL = it can. */
 const char *qb_lab_reason(const struct qb_lab *l, size_t c);
 
+/* Run the test of a case once more, to fill phase_ns of its trial. */
+enum qb_status qb_lab_profile(struct qb_lab *l, size_t c, struct qb_err *err);
 /* Run the test of a case once. ns = the time on the clock; part = a short warm-up that limits generation. */
 enum qb_status qb_lab_run(struct qb_lab *l, size_t c, bool warm_up, double *ns, struct qb_err *err);
 

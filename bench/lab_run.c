@@ -46,6 +46,22 @@ static enum qb_status prepare(struct qb_stand *stand, const int32_t *tokens, int
     return QB_OK;
 }
 
+enum qb_status qb_lab_profile(struct qb_lab *l, size_t c, struct qb_err *err)
+{
+    const struct qb_case *k = &l->suite->cases[c];
+    const struct qb_config *config = &l->suite->configs[k->config];
+    struct qb_stand *stand = &l->stands[k->config];
+    const int32_t *tokens = l->specimens[config->variant].tokens;
+    QB_TRY(prepare(stand, tokens, k->test.n_depth, config->n_batch, err));
+    qb_session_profile(stand->session, l->trials[c].phase_ns);
+    enum qb_status st =
+        prompt(stand->session, tokens, k->test.n_prompt, config->n_batch, QB_LOGITS_LAST, err);
+    if (!st)
+        st = generate(stand->session, tokens, k->test.n_gen, err);
+    qb_session_profile(stand->session, NULL);
+    return st;
+}
+
 enum qb_status qb_lab_run(struct qb_lab *l, size_t c, bool warm_up, double *ns, struct qb_err *err)
 {
     const struct qb_case *k = &l->suite->cases[c];

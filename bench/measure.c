@@ -152,6 +152,18 @@ static void rounds(struct run *r)
         converged(r);
 }
 
+static void profile(struct run *r)
+{
+    for (size_t i = 0; i < r->n_order && !qb_interrupted(); i++) {
+        struct qb_err err = {0};
+        if (qb_lab_reason(r->lab, r->order[i]))
+            continue;
+        enum qb_status st = qb_lab_profile(r->lab, r->order[i], &err);
+        if (st && st != QB_ERR_INTERRUPTED)
+            fail_case(r, r->order[i], err.message);
+    }
+}
+
 static void verify_threads(struct qb_lab *l)
 {
     for (size_t i = 0; i < l->n_crews; i++) {
@@ -232,6 +244,8 @@ static enum qb_status run_group(struct run *r, struct qb_err *err)
     if (r->lab->options->warmup)
         warm_up(r);
     rounds(r);
+    if (r->lab->options->profile)
+        profile(r);
     verify_threads(r->lab);
     qb_progress_end(&r->progress);
     enum qb_status st = hold_rows(r, err);

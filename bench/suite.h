@@ -18,7 +18,7 @@ struct qb_bench_options {
     int numa, preset, output, output_err;
     int64_t rounds, max_rounds, seed, max_memory;
     double ci_target, delay;
-    bool smt, warmup, progress, quiet, imatrix_mix, dry_run, list_shapes;
+    bool smt, warmup, profile, progress, quiet, imatrix_mix, dry_run, list_shapes;
 };
 
 enum qb_preset { QB_PRESET_NONE, QB_PRESET_QUICK, QB_PRESET_CARD };

@@ -49,6 +49,9 @@ enum qb_status qb_record_writer_row(struct qb_record_writer *w, const struct qb_
                                     struct qb_err *err);
 enum qb_status qb_record_writer_end(struct qb_record_writer *w, struct qb_err *err);
 
+/* Where the time of each row goes, as a Markdown table; nothing when no row was profiled. */
+enum qb_status qb_record_print_profile(FILE *out, const struct qb_record *rows, size_t n, struct qb_err *err);
+
 /* "qwen2 3B Q4_K_M": llama-bench's model text with the variant's name in place of the file type. out 128
  * bytes. */
 void qb_record_model_text(const struct qb_record *r, char *out, size_t size);

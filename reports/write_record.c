@@ -171,6 +171,8 @@ static enum qb_status print_markdown(struct qb_record_writer *w, struct qb_err *
     enum qb_status end = qb_writer_end(md, st ? NULL : err);
     st = st ? st : end;
     if (!st)
+        st = qb_record_print_profile(md->out, w->kept, w->n_kept, err);
+    if (!st)
         print_footer(w);
     return st ? st : qb_stream_check(md->out, "the output", err);
 }
