@@ -13,25 +13,26 @@
 #define RMS_SCALE_6     48.3890f /* scales 32..63 */
 #define RMS_SCALE_8     97.2702f /* scales 64..127 */
 
+/* Codes by sub-block k and place l in it, so that the loops over l have no divisions and vectorize. */
+
 /* Sub-blocks 2i and 2i + 1 share the 32 bytes qs + 32 i: low and high nibbles. */
-static int q4_k_code(const uint8_t *qs, int j)
+static inline int q4_k_code(const uint8_t *qs, int k, int l)
 {
-    uint8_t v = qs[j / 64 * 32 + j % 32];
-    return j / 32 % 2 ? v >> 4 : v & 15;
+    return qs[k / 2 * 32 + l] >> (k % 2 * 4) & 15;
 }
 
-static int q5_k_code(const struct qb_block_Q5_K *b, int j)
+static inline int q5_k_code(const struct qb_block_Q5_K *b, int k, int l)
 {
-    return q4_k_code(b->qs, j) | (b->qh[j % 32] >> (j / 32) & 1) << 4;
+    return q4_k_code(b->qs, k, l) | (b->qh[l] >> k & 1) << 4;
 }
 
-/* 0..63, 32 too much. Each half of 128 has 64 bytes of low nibbles and 32 bytes of four bit pairs. */
-static int q6_k_code(const struct qb_block_Q6_K *b, int j)
+/* Sub-blocks of 16. 0..63, 32 too much. Each half has 64 bytes of low nibbles and 32 bytes of four bit pairs.
+ */
+static inline int q6_k_code(const struct qb_block_Q6_K *b, int k, int l)
 {
-    int h = j / 128, c = j % 128 / 32, l = j % 32;
-    uint8_t lo = b->ql[64 * h + 32 * (c & 1) + l];
-    int hi = b->qh[32 * h + l] >> (2 * c) & 3;
-    return (c < 2 ? lo & 15 : lo >> 4) | hi << 4;
+    int h = k / 8, c = k % 8 / 2, at = k % 2 * 16 + l;
+    int lo = b->ql[64 * h + 32 * (c & 1) + at] >> (c / 2 * 4) & 15;
+    return lo | (b->qh[32 * h + at] >> (2 * c) & 3) << 4;
 }
 
 void qb_decode_Q4_K(const void *blocks, float *out, int64_t n)
@@ -39,9 +40,11 @@ void qb_decode_Q4_K(const void *blocks, float *out, int64_t n)
     const struct qb_block_Q4_K *b = blocks;
     for (int64_t i = 0; i < n / 256; i++, b++) {
         float d = qb_f16_to_f32(b->d), dmin = qb_f16_to_f32(b->dmin);
-        for (int j = 0; j < 256; j++) {
-            struct scale_min s = get_scale_min(b->scales, j / 32);
-            out[i * 256 + j] = d * (float)s.sc * (float)q4_k_code(b->qs, j) - dmin * (float)s.mn;
+        for (int k = 0; k < 8; k++, out += 32) {
+            struct scale_min s = get_scale_min(b->scales, k);
+            float scale = d * (float)s.sc, min = dmin * (float)s.mn;
+            for (int l = 0; l < 32; l++)
+                out[l] = scale * (float)q4_k_code(b->qs, k, l) - min;
         }
     }
 }
@@ -51,9 +54,11 @@ void qb_decode_Q5_K(const void *blocks, float *out, int64_t n)
     const struct qb_block_Q5_K *b = blocks;
     for (int64_t i = 0; i < n / 256; i++, b++) {
         float d = qb_f16_to_f32(b->d), dmin = qb_f16_to_f32(b->dmin);
-        for (int j = 0; j < 256; j++) {
-            struct scale_min s = get_scale_min(b->scales, j / 32);
-            out[i * 256 + j] = d * (float)s.sc * (float)q5_k_code(b, j) - dmin * (float)s.mn;
+        for (int k = 0; k < 8; k++, out += 32) {
+            struct scale_min s = get_scale_min(b->scales, k);
+            float scale = d * (float)s.sc, min = dmin * (float)s.mn;
+            for (int l = 0; l < 32; l++)
+                out[l] = scale * (float)q5_k_code(b, k, l) - min;
         }
     }
 }
@@ -63,8 +68,11 @@ void qb_decode_Q6_K(const void *blocks, float *out, int64_t n)
     const struct qb_block_Q6_K *b = blocks;
     for (int64_t i = 0; i < n / 256; i++, b++) {
         float d = qb_f16_to_f32(b->d);
-        for (int j = 0; j < 256; j++)
-            out[i * 256 + j] = d * (float)b->scales[j / 16] * (float)(q6_k_code(b, j) - 32);
+        for (int k = 0; k < 16; k++, out += 16) {
+            float scale = d * (float)b->scales[k];
+            for (int l = 0; l < 16; l++)
+                out[l] = scale * (float)(q6_k_code(b, k, l) - 32);
+        }
     }
 }
 
@@ -83,7 +91,7 @@ void qb_codes_Q4_K(const void *block, struct qb_codes *out)
     const struct qb_block_Q4_K *b = block;
     codes_scale_min(b->d, b->dmin, b->scales, out);
     for (int j = 0; j < 256; j++)
-        out->code[j] = (uint8_t)q4_k_code(b->qs, j);
+        out->code[j] = (uint8_t)q4_k_code(b->qs, j / 32, j % 32);
 }
 
 void qb_codes_Q5_K(const void *block, struct qb_codes *out)
@@ -91,7 +99,7 @@ void qb_codes_Q5_K(const void *block, struct qb_codes *out)
     const struct qb_block_Q5_K *b = block;
     codes_scale_min(b->d, b->dmin, b->scales, out);
     for (int j = 0; j < 256; j++)
-        out->code[j] = (uint8_t)q5_k_code(b, j);
+        out->code[j] = (uint8_t)q5_k_code(b, j / 32, j % 32);
 }
 
 void qb_codes_Q6_K(const void *block, struct qb_codes *out)
@@ -100,7 +108,7 @@ void qb_codes_Q6_K(const void *block, struct qb_codes *out)
     for (int k = 0; k < 16; k++)
         out->scale[k] = qb_f16_to_f32(b->d) * (float)b->scales[k];
     for (int j = 0; j < 256; j++)
-        out->code[j] = (uint8_t)q6_k_code(b, j);
+        out->code[j] = (uint8_t)q6_k_code(b, j / 16, j % 16);
 }
 
 /*

@@ -13,16 +13,23 @@
 #define RMS_SCALE_6    18.4797f /* scales -32..31 */
 #define Q3_K_OFFSET    128      /* of the codes in a panel */
 
-static int q2_k_code(const struct qb_block_Q2_K *b, int j)
+/* Codes by sub-block k and place l in it, so that the loops over l have no divisions and vectorize. */
+
+static inline int two_bits(const uint8_t *qs, int k, int l)
 {
-    return qb_two_bits(b->qs, j);
+    return qs[32 * (k / 8) + k % 2 * 16 + l] >> (k % 8 / 2 * 2) & 3;
+}
+
+static inline int q2_k_code(const struct qb_block_Q2_K *b, int k, int l)
+{
+    return two_bits(b->qs, k, l);
 }
 
 /* -4..3: two bits, less 4 where the bit of the mask is clear. */
-static int q3_k_code(const struct qb_block_Q3_K *b, int j)
+static inline int q3_k_code(const struct qb_block_Q3_K *b, int k, int l)
 {
-    int high = b->hmask[j % 32] >> (j / 32) & 1;
-    return qb_two_bits(b->qs, j) - (high ? 0 : 4);
+    int high = b->hmask[k % 2 * 16 + l] >> (k / 2) & 1;
+    return two_bits(b->qs, k, l) - 4 + 4 * high;
 }
 
 /* -32..31: four bits in a nibble of bytes 0..7, two in bytes 8..11. */
@@ -37,9 +44,10 @@ void qb_decode_Q2_K(const void *blocks, float *out, int64_t n)
     const struct qb_block_Q2_K *b = blocks;
     for (int64_t i = 0; i < n / 256; i++, b++) {
         float d = qb_f16_to_f32(b->d), dmin = qb_f16_to_f32(b->dmin);
-        for (int j = 0; j < 256; j++) {
-            uint8_t s = b->scales[j / 16];
-            out[i * 256 + j] = d * (float)(s & 15) * (float)q2_k_code(b, j) - dmin * (float)(s >> 4);
+        for (int k = 0; k < 16; k++, out += 16) {
+            float scale = d * (float)(b->scales[k] & 15), min = dmin * (float)(b->scales[k] >> 4);
+            for (int l = 0; l < 16; l++)
+                out[l] = scale * (float)q2_k_code(b, k, l) - min;
         }
     }
 }
@@ -49,8 +57,11 @@ void qb_decode_Q3_K(const void *blocks, float *out, int64_t n)
     const struct qb_block_Q3_K *b = blocks;
     for (int64_t i = 0; i < n / 256; i++, b++) {
         float d = qb_f16_to_f32(b->d);
-        for (int j = 0; j < 256; j++)
-            out[i * 256 + j] = d * (float)q3_k_scale(b->scales, j / 16) * (float)q3_k_code(b, j);
+        for (int k = 0; k < 16; k++, out += 16) {
+            float scale = d * (float)q3_k_scale(b->scales, k);
+            for (int l = 0; l < 16; l++)
+                out[l] = scale * (float)q3_k_code(b, k, l);
+        }
     }
 }
 
@@ -62,7 +73,7 @@ void qb_codes_Q2_K(const void *block, struct qb_codes *out)
     for (int k = 0; k < 16; k++)
         out->min_i16[k] = b->scales[k] >> 4;
     for (int j = 0; j < 256; j++)
-        out->code[j] = (uint8_t)(q2_k_code(b, j) * (b->scales[j / 16] & 15));
+        out->code[j] = (uint8_t)(q2_k_code(b, j / 16, j % 16) * (b->scales[j / 16] & 15));
 }
 
 /* The product lies in -124..128: its negative fits a byte with an offset of 128. */
@@ -71,7 +82,7 @@ void qb_codes_Q3_K(const void *block, struct qb_codes *out)
     const struct qb_block_Q3_K *b = block;
     out->scale[0] = -qb_f16_to_f32(b->d);
     for (int j = 0; j < 256; j++)
-        out->code[j] = (uint8_t)(Q3_K_OFFSET - q3_k_code(b, j) * q3_k_scale(b->scales, j / 16));
+        out->code[j] = (uint8_t)(Q3_K_OFFSET - q3_k_code(b, j / 16, j % 16) * q3_k_scale(b->scales, j / 16));
 }
 
 /* Scales 8..15, minima equal to them: with dmin = d * (mean code) every sub-block has mean 0. */
