@@ -31,3 +31,8 @@ int qb_name_distance(const char *a, const char *b)
     }
     return row[n];
 }
+
+bool qb_name_is_near(const char *wrong, const char *right)
+{
+    return qb_name_distance(wrong, right) <= 1 + (int)strnlen(wrong, 63) / 3;
+}

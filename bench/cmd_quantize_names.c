@@ -59,7 +59,7 @@ enum qb_status qb_quantize_operands(const struct qb_str_list *operands, struct q
     *in = operands->items[0];
     if (n > (listed ? 2u : 3u))
         return qb_fail(err, QB_ERR_USAGE, "unexpected argument '%s'", operands->items[n - 1]);
-    if (!listed && n < 2)
+    if (!listed && (n < 2 || (n == 2 && strstr(operands->items[1], ".gguf"))))
         return qb_fail(err, QB_ERR_USAGE, "no file type is named (for example: Q4_K_M, or --formats card)");
     if (!listed)
         QB_TRY(split_commas(formats, operands->items[n - 1], err));

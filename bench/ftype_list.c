@@ -2,6 +2,7 @@
  * Lists of file types.
  */
 #include "bench/ftype_list.h"
+#include "base/nearest.h"
 #include <strings.h>
 
 static enum qb_status add_all(struct qb_str_list *out, struct qb_err *err)
@@ -51,6 +52,8 @@ enum qb_status qb_ftype_parse(const struct qb_ftype **out, const char *name, str
     *out = qb_ftype_by_name(name);
     if (*out)
         return QB_OK;
-    return qb_fail(err, QB_ERR_USAGE, "unknown file type '%.40s'; did you mean '%s'?", name,
-                   qb_ftype_nearest(name)->name);
+    const char *nearest = qb_ftype_nearest(name)->name;
+    if (!qb_name_is_near(name, nearest))
+        return qb_fail(err, QB_ERR_USAGE, "unknown file type '%.40s'", name);
+    return qb_fail(err, QB_ERR_USAGE, "unknown file type '%.40s'; did you mean '%s'?", name, nearest);
 }

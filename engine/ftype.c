@@ -44,7 +44,7 @@ const struct qb_ftype *const *qb_ftype_card(size_t *n)
     return card;
 }
 
-bool qb_ftype_is_pure_only(const struct qb_ftype *f)
+bool qb_ftype_is_pure(const struct qb_ftype *f)
 {
     return f->base_type_id == QB_GGML_NVFP4 || f->base_type_id == QB_GGML_Q1_0 ||
            f->base_type_id == QB_GGML_Q2_0;

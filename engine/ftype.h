@@ -27,8 +27,8 @@ const struct qb_ftype *qb_ftype_by_name(const char *name);
 const struct qb_ftype *qb_ftype_nearest(const char *name);
 const struct qb_ftype *qb_ftype_by_gguf_id(int id); /* NULL when unknown */
 
-/* Is there no mix for it, so that all matrices must be alike (NVFP4, Q1_0, Q2_0)? */
-bool qb_ftype_is_pure_only(const struct qb_ftype *f);
+/* Is there no mix for it, so that all matrices are alike (NVFP4, Q1_0, Q2_0)? */
+bool qb_ftype_is_pure(const struct qb_ftype *f);
 /* The 25 file types of a published model card, largest first. */
 const struct qb_ftype *const *qb_ftype_card(size_t *n);
 

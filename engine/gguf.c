@@ -215,6 +215,13 @@ const struct qb_gguf_tensor *qb_gguf_tensor_find(const struct qb_gguf *g, const 
     return NULL;
 }
 
+void qb_gguf_tensor_drop(const struct qb_gguf *g, const struct qb_gguf_tensor *t)
+{
+    const struct qb_gguf_part *p = &g->parts[t->file];
+    if (p->mapped)
+        qb_mapping_drop(&p->map, (size_t)(t->data - p->map.data), t->bytes);
+}
+
 /* ---- values ---- */
 
 /* An integer of any width; *negative tells that out holds a two's complement value below zero. */

@@ -84,7 +84,7 @@ void qb_gguf_close(struct qb_gguf *g);
 const char *qb_gguf_path(const struct qb_gguf *g);
 int qb_gguf_n_files(const struct qb_gguf *g);
 const char *qb_gguf_file_path(const struct qb_gguf *g, int file); /* of a part; NULL when there is none */
-uint64_t qb_gguf_file_bytes(const struct qb_gguf *g); /* of all parts */
+uint64_t qb_gguf_file_bytes(const struct qb_gguf *g);             /* of all parts */
 uint32_t qb_gguf_version(const struct qb_gguf *g);
 size_t qb_gguf_alignment(const struct qb_gguf *g);
 const struct qb_mapping *qb_gguf_mapping(const struct qb_gguf *g, int file);
@@ -107,6 +107,8 @@ bool qb_gguf_array_next_str(const struct qb_gguf_kv *kv, size_t *pos, struct qb_
 size_t qb_gguf_n_tensors(const struct qb_gguf *g);
 const struct qb_gguf_tensor *qb_gguf_tensor_at(const struct qb_gguf *g, size_t i);
 const struct qb_gguf_tensor *qb_gguf_tensor_find(const struct qb_gguf *g, const char *name);
+/* The data will not be read again soon: its pages may go. Without effect on a model parsed from memory. */
+void qb_gguf_tensor_drop(const struct qb_gguf *g, const struct qb_gguf_tensor *t);
 /*
  * Are all block scales and float weights of t finite? *bad_block is the first bad one, or -1.
  * QB_ERR_UNSUPPORTED for a type that this build cannot decode.

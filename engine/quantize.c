@@ -83,8 +83,7 @@ static enum qb_status write_tensor(struct run *r, struct qb_err *err)
         memcpy(r->type_ids, type_ids, sizeof type_ids);
         QB_TRY(qb_quant_tensor_encode(t, p->importance, type_ids, n, &w, err));
     }
-    const struct qb_mapping *m = qb_gguf_mapping(r->job->source, t->file);
-    qb_mapping_drop(m, (size_t)(t->data - m->data), t->bytes);
+    qb_gguf_tensor_drop(r->job->source, t);
     return QB_OK;
 }
 

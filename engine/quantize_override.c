@@ -41,6 +41,8 @@ enum qb_status qb_ggml_parse(int *type_id, const char *name, struct qb_err *err)
         if (is_wanted_type(id) &&
             qb_name_distance(name, qb_gguf_type_name(id)) < qb_name_distance(name, qb_gguf_type_name(best)))
             best = id;
+    if (!qb_name_is_near(name, qb_gguf_type_name(best)))
+        return qb_fail(err, QB_ERR_USAGE, "unknown tensor type '%.40s'", name);
     return qb_fail(err, QB_ERR_USAGE, "unknown tensor type '%.40s'; did you mean '%s'?", name,
                    qb_gguf_type_name(best));
 }

@@ -78,7 +78,8 @@ static enum qb_status take_types(struct qb_quant_plan *p, const struct qb_recipe
             return qb_fail(err, QB_ERR_FORMAT, "tensor '%s' is too large", t->name);
         int elems, bytes;
         p->n_fallbacks += qb_ggml_block(t->chosen_id, &elems, &bytes) && t->ne[0] % elems != 0;
-        p->n_params += (uint64_t)ne;
+        if (strcmp(t->name, "rope_freqs.weight") != 0) /* no parameter of the model */
+            p->n_params += (uint64_t)ne;
         p->tensor_bytes += t->bytes;
     }
     return QB_OK;
@@ -102,8 +103,6 @@ static enum qb_status apply(struct qb_quant_plan *p, const struct qb_hparams *hp
                             const struct qb_quant_options *o, struct qb_err *err)
 {
     struct qb_recipe_tensor *r;
-    if (qb_ftype_is_pure_only(p->ftype) && !o->recipe.pure)
-        return qb_fail(err, QB_ERR_USAGE, "file type %s has no mix: only --pure makes it", p->ftype->name);
     QB_TRY(qb_calloc((void **)&r, p->n + 1, sizeof *r, "the type mix", err));
     for (size_t i = 0; i < p->n; i++) {
         r[i].name = p->tensors[i].name;

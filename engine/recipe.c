@@ -286,7 +286,7 @@ static int named_type(const struct mix *m, const char *name)
 static enum qb_status choose(struct mix *m, struct qb_recipe_tensor *t, struct qb_err *err)
 {
     enum role role = role_of(t->name, m->tied);
-    bool alike = m->o->pure || (m->bit & (F(F32) | F(F16) | F(BF16)));
+    bool alike = m->o->pure || qb_ftype_is_pure(m->ftype) || (m->bit & (F(F32) | F(F16) | F(BF16)));
     t->chosen_id = named_type(m, t->name);
     if (t->chosen_id < 0) { /* a tensor with a type of its own does not count */
         t->chosen_id = alike ? m->ftype->base_type_id : apply_rules(m, t, role);

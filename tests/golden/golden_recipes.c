@@ -1,6 +1,6 @@
 /*
  * The type of every tensor in every file type, for the model shapes of quant-recipes/: must be exactly the
- * expected one.
+ * expected one; and the list of tensors of such models.
  */
 #include "engine/ftype.h"
 #include "tests/golden/golden.h"
@@ -28,6 +28,50 @@ static void read_hparams(struct qb_hparams *hp, const json_t *model)
         hp->n_head[l] = (int)golden_int(model, "head_count");
         hp->n_head_kv[l] = (int)golden_int(model, "head_count_kv");
     }
+}
+
+/* The rest of what the list of tensors needs. */
+static void read_sizes(struct qb_hparams *hp, const json_t *model)
+{
+    hp->n_embd = (int)golden_int(model, "embedding_length");
+    hp->n_vocab = (int)golden_int(model, "vocab_size");
+    hp->head_dim_k = hp->head_dim_v = (int)golden_int(model, "head_dim");
+    hp->tied_embeddings = json_is_true(json_object_get(model, "tied_output"));
+    for (int l = 0; l < hp->n_layer; l++)
+        hp->n_ff[l] = (int)golden_int(model, "feed_forward_length");
+}
+
+static bool same_dims(const json_t *dims, const int64_t *ne)
+{
+    for (size_t d = 0; d < 4; d++)
+        if (ne[d] != (d < json_array_size(dims) ? json_integer_value(json_array_get(dims, d)) : 1))
+            return false;
+    return true;
+}
+
+/* Does the engine list exactly these matrices for such a model? Routers are not in the set. */
+static void check_list(struct golden *g, const struct model *m)
+{
+    struct qb_tensor_spec *list;
+    struct qb_err err = {0};
+    size_t n, found = 0;
+    if (qb_hparams_list(&m->hp, &list, &n, &err) != QB_OK) {
+        golden_skip(g, "%s: %s", m->name, err.message);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const json_t *dims = json_object_get(m->shapes, list[i].name);
+        if (list[i].n_dims < 2 || strstr(list[i].name, "ffn_gate_inp.weight"))
+            continue;
+        if (!dims || !same_dims(dims, list[i].ne))
+            golden_fail(g, "%s: tensor %s is not in the set, or has another shape", m->name, list[i].name);
+        found++;
+    }
+    if (found == json_object_size(m->shapes))
+        golden_pass(g);
+    else
+        golden_fail(g, "%s: %zu matrices, expected %zu", m->name, found, json_object_size(m->shapes));
+    free(list);
 }
 
 static struct qb_recipe_tensor *list_tensors(const json_t *shapes, size_t *n)
@@ -110,6 +154,8 @@ static void check_file(struct golden *g, const json_t *entry)
     m.shapes = json_object_get(root, "shapes");
     m.recipes = json_object_get(root, "recipes");
     read_hparams(&m.hp, json_object_get(root, "model"));
+    read_sizes(&m.hp, json_object_get(root, "model"));
+    check_list(g, &m);
     size_t i;
     json_t *recipe;
     json_array_foreach(m.recipes, i, recipe) check_recipe(g, &m, recipe);
