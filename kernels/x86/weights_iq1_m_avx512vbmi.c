@@ -12,23 +12,28 @@
 
 QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
 {
+    struct planes_index x;
+    __m512i half[2], move[2];
     QB_UNROLL
     for (int h = 0; h < 2; h++) {
         int at = 16 * h;
-        __m512i index = planes_chunk(block, 8 * c + 4 * h);
         __m512i high = planes_bits(planes_chunk(block, 32 + 4 * c), at, at + 4, at + 8, at + 12);
-        __mmask64 bit[4];
+        __mmask64 down = _mm512_test_epi8_mask(high, _mm512_set1_epi8(8));
+        x.byte[h] = planes_chunk(block, 8 * c + 4 * h);
         QB_UNROLL
-        for (int i = 0; i < 4; i++)
-            bit[i] = _mm512_test_epi8_mask(high, _mm512_set1_epi8((char)(1 << i)));
-        __m512i move = _mm512_mask_blend_epi8(bit[3], _mm512_set1_epi8(1), _mm512_set1_epi8(-1));
-        QB_UNROLL
-        for (int n = 0; n < 2; n++)
-            planes_expand_2(planes_look_up(qb_planes_iq1s[n], index, bit, 3), 8, 16, 24, w + 8 * h + 4 * n);
-        QB_UNROLL
-        for (int p = 0; p < 8; p++)
-            w[8 * h + p] = _mm512_add_epi8(w[8 * h + p], move);
+        for (int i = 0; i < 3; i++)
+            x.bit[i][h] = _mm512_test_epi8_mask(high, _mm512_set1_epi8((char)(1 << i)));
+        move[h] = _mm512_mask_blend_epi8(down, _mm512_set1_epi8(1), _mm512_set1_epi8(-1));
     }
+    QB_UNROLL
+    for (int n = 0; n < 2; n++) {
+        planes_look_up_2048(qb_planes_iq1s[n], &x, half);
+        planes_expand_2(half[0], 8, 16, 24, w + 4 * n);
+        planes_expand_2(half[1], 8, 16, 24, w + 8 + 4 * n);
+    }
+    QB_UNROLL
+    for (int i = 0; i < 16; i++)
+        w[i] = _mm512_add_epi8(w[i], move[i / 8]);
 }
 
 QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16])

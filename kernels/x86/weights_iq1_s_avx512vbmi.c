@@ -12,18 +12,22 @@
 
 QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
 {
+    struct planes_index x;
+    __m512i half[2];
     QB_UNROLL
     for (int h = 0; h < 2; h++) {
         int at = 16 * h;
-        __m512i index = planes_chunk(block, 2 + 8 * c + 4 * h);
         __m512i high = planes_bits(planes_chunk(block, 34 + 4 * c), at, at + 3, at + 6, at + 9);
-        __mmask64 bit[3];
+        x.byte[h] = planes_chunk(block, 2 + 8 * c + 4 * h);
         QB_UNROLL
         for (int i = 0; i < 3; i++)
-            bit[i] = _mm512_test_epi8_mask(high, _mm512_set1_epi8((char)(1 << i)));
-        QB_UNROLL
-        for (int n = 0; n < 2; n++)
-            planes_expand_2(planes_look_up(qb_planes_iq1s[n], index, bit, 3), 0, 1, 2, w + 8 * h + 4 * n);
+            x.bit[i][h] = _mm512_test_epi8_mask(high, _mm512_set1_epi8((char)(1 << i)));
+    }
+    QB_UNROLL
+    for (int n = 0; n < 2; n++) {
+        planes_look_up_2048(qb_planes_iq1s[n], &x, half);
+        planes_expand_2(half[0], 0, 1, 2, w + 4 * n);
+        planes_expand_2(half[1], 0, 1, 2, w + 8 + 4 * n);
     }
 }
 

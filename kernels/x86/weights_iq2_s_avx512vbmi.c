@@ -12,18 +12,23 @@
 
 QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
 {
+    struct planes_index x;
+    __m512i half[2][2];
     QB_UNROLL
     for (int h = 0; h < 2; h++) {
-        int k = 2 * c + h;
-        __m512i index = planes_chunk(block, 2 + 4 * k), signs = planes_chunk(block, 34 + 4 * k);
-        __m512i high = planes_spread(planes_chunk(block, 66 + k / 4 * 4), k % 4);
-        __mmask64 bit[2] = {_mm512_test_epi8_mask(high, EACH_GROUP(1, 4, 16, 64)),
-                            _mm512_test_epi8_mask(high, EACH_GROUP(2, 8, 32, 128))};
-        QB_UNROLL
-        for (int n = 0; n < 2; n++)
-            planes_expand_2(planes_look_up(qb_planes_iq2s[n], index, bit, 2), 64 + 8, 64 + 25, 64 + 43,
-                            w + 8 * h + 4 * n);
-        planes_apply_signs(signs, W_SHIFT, w + 8 * h);
+        __m512i high = planes_spread(planes_chunk(block, 66 + c / 2 * 4), c % 2 * 2 + h);
+        x.byte[h] = planes_chunk(block, 2 + 8 * c + 4 * h);
+        x.bit[0][h] = _mm512_test_epi8_mask(high, EACH_GROUP(1, 4, 16, 64));
+        x.bit[1][h] = _mm512_test_epi8_mask(high, EACH_GROUP(2, 8, 32, 128));
+    }
+    planes_look_up_1024(qb_planes_iq2s[0], &x, half[0]);
+    planes_look_up_1024(qb_planes_iq2s[1], &x, half[1]);
+    QB_UNROLL
+    for (int h = 0; h < 2; h++) {
+        __m512i sign[8];
+        planes_split_signs(planes_chunk(block, 34 + 8 * c + 4 * h), sign);
+        planes_codes_2(half[0][h], sign, w + 8 * h);
+        planes_codes_2(half[1][h], sign + 4, w + 8 * h + 4);
     }
 }
 

@@ -12,16 +12,23 @@
 
 QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
 {
+    struct planes_index x;
+    __m512i high[2], half[2][2];
     QB_UNROLL
     for (int h = 0; h < 2; h++) {
         __m512i a = planes_chunk(block, 2 + 16 * c + 8 * h), b = planes_chunk(block, 6 + 16 * c + 8 * h);
-        __m512i index = planes_every_second(a, b, 0), high = planes_every_second(a, b, 1);
-        __mmask64 bit8 = _mm512_test_epi8_mask(high, _mm512_set1_epi8(1));
-        QB_UNROLL
-        for (int n = 0; n < 2; n++)
-            planes_expand_2(planes_look_up(qb_planes_iq2xs[n], index, &bit8, 1), 64 + 8, 64 + 25, 64 + 43,
-                            w + 8 * h + 4 * n);
-        planes_apply_signs(planes_even_signs(_mm512_srli_epi16(high, 1)), W_SHIFT, w + 8 * h);
+        x.byte[h] = planes_every_second(a, b, 0);
+        high[h] = planes_every_second(a, b, 1);
+        x.bit[0][h] = _mm512_test_epi8_mask(high[h], _mm512_set1_epi8(1));
+    }
+    planes_look_up_512(qb_planes_iq2xs[0], &x, half[0]);
+    planes_look_up_512(qb_planes_iq2xs[1], &x, half[1]);
+    QB_UNROLL
+    for (int h = 0; h < 2; h++) {
+        __m512i sign[8];
+        planes_split_signs(planes_even_signs(_mm512_srli_epi16(high[h], 1)), sign);
+        planes_codes_2(half[0][h], sign, w + 8 * h);
+        planes_codes_2(half[1][h], sign + 4, w + 8 * h + 4);
     }
 }
 

@@ -12,15 +12,16 @@
 
 QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
 {
+    struct planes_index x = {{planes_chunk(block, 2 + 16 * c), planes_chunk(block, 10 + 16 * c)}, {{0}}};
+    __m512i half[2][2];
+    planes_look_up_256(qb_planes_iq2xxs[0], &x, half[0]);
+    planes_look_up_256(qb_planes_iq2xxs[1], &x, half[1]);
     QB_UNROLL
     for (int h = 0; h < 2; h++) {
-        __m512i index = planes_chunk(block, 2 + 16 * c + 8 * h),
-                word = planes_chunk(block, 6 + 16 * c + 8 * h);
-        QB_UNROLL
-        for (int n = 0; n < 2; n++)
-            planes_expand_2(planes_look_up(qb_planes_iq2xxs[n], index, NULL, 0), 64 + 8, 64 + 25, 64 + 43,
-                            w + 8 * h + 4 * n);
-        planes_apply_signs(planes_even_signs(planes_bits(word, 0, 7, 14, 21)), W_SHIFT, w + 8 * h);
+        __m512i word = planes_chunk(block, 6 + 16 * c + 8 * h), sign[8];
+        planes_split_signs(planes_even_signs(planes_bits(word, 0, 7, 14, 21)), sign);
+        planes_codes_2(half[0][h], sign, w + 8 * h);
+        planes_codes_2(half[1][h], sign + 4, w + 8 * h + 4);
     }
 }
 

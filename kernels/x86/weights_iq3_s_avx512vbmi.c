@@ -12,21 +12,21 @@
 
 QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
 {
-    static const int levels[8] = {16 + 1, 16 + 3, 16 + 5, 16 + 7, 16 + 9, 16 + 11, 16 + 13, 16 + 15};
+    static const int level[8] = {1, 3, 5, 7, 9, 11, 13, 15};
     QB_UNROLL
     for (int h = 0; h < 2; h++) {
         int k = 2 * c + h;
         __m512i a = planes_chunk(block, 2 + 8 * k), b = planes_chunk(block, 6 + 8 * k);
-        __m512i high = planes_spread(planes_chunk(block, 66 + k / 4 * 4), k % 4);
-        __mmask64 bit8[2] = {_mm512_test_epi8_mask(high, EACH_GROUP(1, 4, 16, 64)),
-                             _mm512_test_epi8_mask(high, EACH_GROUP(2, 8, 32, 128))};
+        __m512i high = planes_spread(planes_chunk(block, 66 + k / 4 * 4), k % 4), sign[8], half[2][2];
+        struct planes_index x = {{planes_every_second(a, b, 0), planes_every_second(a, b, 1)}, {{0}}};
+        x.bit[0][0] = _mm512_test_epi8_mask(high, EACH_GROUP(1, 4, 16, 64));
+        x.bit[0][1] = _mm512_test_epi8_mask(high, EACH_GROUP(2, 8, 32, 128));
+        planes_look_up_512(qb_planes_iq3s[0], &x, half[0]);
+        planes_look_up_512(qb_planes_iq3s[1], &x, half[1]);
+        planes_split_signs(planes_chunk(block, 74 + 4 * k), sign);
         QB_UNROLL
-        for (int n = 0; n < 4; n++) { /* first and second points of the groups, halves of a point */
-            __m512i index = planes_every_second(a, b, n / 2);
-            planes_expand_3(planes_look_up(qb_planes_iq3s[n % 2], index, bit8 + n / 2, 1), levels,
-                            w + 8 * h + 2 * n);
-        }
-        planes_apply_signs(planes_chunk(block, 74 + 4 * k), W_SHIFT, w + 8 * h);
+        for (int n = 0; n < 4; n++)
+            planes_codes_3(half[n % 2][n / 2], sign + 2 * n, 16, level, w + 8 * h + 2 * n);
     }
 }
 

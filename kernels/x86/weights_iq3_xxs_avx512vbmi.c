@@ -12,19 +12,19 @@
 
 QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
 {
-    static const int levels[8] = {64 + 4, 64 + 12, 64 + 20, 64 + 28, 64 + 36, 64 + 44, 64 + 52, 64 + 62};
+    static const int level[8] = {4, 12, 20, 28, 36, 44, 52, 62};
     QB_UNROLL
     for (int h = 0; h < 2; h++) {
         int k = 2 * c + h;
         __m512i a = planes_chunk(block, 2 + 8 * k), b = planes_chunk(block, 6 + 8 * k);
-        __m512i word = planes_chunk(block, 66 + 4 * k);
+        __m512i word = planes_chunk(block, 66 + 4 * k), sign[8], half[2][2];
+        struct planes_index x = {{planes_every_second(a, b, 0), planes_every_second(a, b, 1)}, {{0}}};
+        planes_look_up_256(qb_planes_iq3xxs[0], &x, half[0]);
+        planes_look_up_256(qb_planes_iq3xxs[1], &x, half[1]);
+        planes_split_signs(planes_even_signs(planes_bits(word, 0, 7, 14, 21)), sign);
         QB_UNROLL
-        for (int n = 0; n < 4; n++) { /* first and second points of the groups, halves of a point */
-            __m512i index = planes_every_second(a, b, n / 2);
-            planes_expand_3(planes_look_up(qb_planes_iq3xxs[n % 2], index, NULL, 0), levels,
-                            w + 8 * h + 2 * n);
-        }
-        planes_apply_signs(planes_even_signs(planes_bits(word, 0, 7, 14, 21)), W_SHIFT, w + 8 * h);
+        for (int n = 0; n < 4; n++)
+            planes_codes_3(half[n % 2][n / 2], sign + 2 * n, 64, level, w + 8 * h + 2 * n);
     }
 }
 

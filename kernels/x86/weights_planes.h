@@ -113,58 +113,77 @@ QB_INLINE __m512i planes_even_signs(__m512i codes)
                                     _mm512_load_si512(qb_even_signs + 64));
 }
 
-/* Entries of a table of 256 bytes. high: indices with bit 7. The first permutation leaves those alone. */
-QB_INLINE __m512i planes_look_up_256(const uint8_t *table, __m512i index, __mmask64 high)
+/*
+ * Index bytes of two vectors, which share the loads of a table. Bit 7 of an index is in the byte, bit 8 + b
+ * in bit[b].
+ */
+struct planes_index {
+    __m512i byte[2];
+    __mmask64 bit[3][2];
+};
+
+/* A permutation sees 128 entries: the first leaves the indices with bit 7 alone, the second takes those. */
+QB_INLINE void planes_look_up_256(const uint8_t *table, const struct planes_index *x, __m512i out[2])
 {
-    __m512i low =
-        _mm512_mask2_permutex2var_epi8(_mm512_load_si512(table), index, ~high, _mm512_load_si512(table + 64));
-    return _mm512_mask2_permutex2var_epi8(_mm512_load_si512(table + 128), low, high,
-                                          _mm512_load_si512(table + 192));
+    __m512i t0 = _mm512_load_si512(table), t1 = _mm512_load_si512(table + 64);
+    __m512i t2 = _mm512_load_si512(table + 128), t3 = _mm512_load_si512(table + 192);
+    QB_UNROLL
+    for (int j = 0; j < 2; j++) {
+        __mmask64 high = _mm512_movepi8_mask(x->byte[j]);
+        __m512i low = _mm512_mask2_permutex2var_epi8(t0, x->byte[j], ~high, t1);
+        out[j] = _mm512_mask2_permutex2var_epi8(t2, low, high, t3);
+    }
 }
 
-/* Tables of 256 << n entries: bit 8 + i of the index is in bit[i]. */
-QB_INLINE __m512i planes_look_up(const uint8_t *table, __m512i index, const __mmask64 *bit, int n)
+/* Tables of twice the size: both halves, then the choice by the next bit. */
+#define PLANES_LOOK_UP_TWICE(n, half, b)                                                                     \
+    QB_INLINE void planes_look_up_##n(const uint8_t *table, const struct planes_index *x, __m512i out[2])    \
+    {                                                                                                        \
+        __m512i upper[2];                                                                                    \
+        planes_look_up_##half(table, x, out);                                                                \
+        planes_look_up_##half(table + half, x, upper);                                                       \
+        out[0] = _mm512_mask_blend_epi8(x->bit[b][0], out[0], upper[0]);                                     \
+        out[1] = _mm512_mask_blend_epi8(x->bit[b][1], out[1], upper[1]);                                     \
+    }
+PLANES_LOOK_UP_TWICE(512, 256, 0)
+PLANES_LOOK_UP_TWICE(1024, 512, 1)
+PLANES_LOOK_UP_TWICE(2048, 1024, 2)
+
+/* The same byte eight times. */
+QB_INLINE int64_t planes_times8(int byte)
 {
-    __mmask64 high = _mm512_movepi8_mask(index);
-    __m512i v[8];
-    QB_UNROLL
-    for (int i = 0; i < 1 << n; i++)
-        v[i] = planes_look_up_256(table + 256 * i, index, high);
-    QB_UNROLL
-    for (int b = 0; b < n; b++)
-        QB_UNROLL
-    for (int i = 0; i < 1 << (n - 1 - b); i++)
-        v[i] = _mm512_mask_blend_epi8(bit[b], v[2 * i], v[2 * i + 1]);
-    return v[0];
+    return (int64_t)((uint64_t)(byte & 255) * 0x0101010101010101);
 }
 
-/* Tables of 64 bytes: the level of the i-th number of two bits (i = 0, 1, 2), of three bits (i = 0, 1). */
+/*
+ * Levels by the low six bits of a byte, 64 entries: of its number i (0, 1, 2) of two bits, of its number i
+ * (0, 1) of three bits.
+ */
 QB_INLINE __m512i planes_levels_2(int i, int l0, int l1, int l2)
 {
-    const int64_t every = 0x0101010101010101;
-    int32_t by4 = l0 | l1 << 8 | l2 << 16;
+    int64_t a = planes_times8(l0), b = planes_times8(l1), c = planes_times8(l2);
     if (i == 0)
-        return _mm512_set1_epi32(by4);
+        return _mm512_set1_epi32((l0 & 255) | (l1 & 255) << 8 | (l2 & 255) << 16);
     if (i == 1)
-        return _mm512_broadcast_i32x4(_mm_setr_epi32(l0 * 0x01010101, l1 * 0x01010101, l2 * 0x01010101, 0));
-    return _mm512_setr_epi64(l0 * every, l0 * every, l1 * every, l1 * every, l2 * every, l2 * every, 0, 0);
+        return _mm512_broadcast_i32x4(_mm_setr_epi32((int)a, (int)b, (int)c, 0));
+    return _mm512_setr_epi64(a, a, b, b, c, c, 0, 0);
 }
 
-QB_INLINE __m512i planes_levels_3(int i, const int *l)
+QB_INLINE __m512i planes_levels_3(int i, int base, int sign, const int *level)
 {
-    const int64_t every = 0x0101010101010101;
-    if (i == 0) {
-        int64_t all = 0;
-        QB_UNROLL
-        for (int k = 0; k < 8; k++)
-            all |= (int64_t)l[k] << (8 * k);
-        return _mm512_set1_epi64(all);
+    int64_t all = 0, each[8];
+    QB_UNROLL
+    for (int k = 0; k < 8; k++) {
+        int64_t code = base + sign * level[k];
+        all |= code << (8 * k);
+        each[k] = planes_times8((int)code);
     }
-    return _mm512_setr_epi64(l[0] * every, l[1] * every, l[2] * every, l[3] * every, l[4] * every,
-                             l[5] * every, l[6] * every, l[7] * every);
+    if (i == 0)
+        return _mm512_set1_epi64(all);
+    return _mm512_setr_epi64(each[0], each[1], each[2], each[3], each[4], each[5], each[6], each[7]);
 }
 
-/* Codes of planes p .. p + 3 by four numbers of two bits. */
+/* Four numbers of two bits to levels without signs. */
 QB_INLINE void planes_expand_2(__m512i numbers, int l0, int l1, int l2, __m512i w[4])
 {
     QB_UNROLL
@@ -173,12 +192,43 @@ QB_INLINE void planes_expand_2(__m512i numbers, int l0, int l1, int l2, __m512i 
     w[3] = _mm512_permutexvar_epi8(_mm512_srli_epi16(numbers, 2), planes_levels_2(2, l0, l1, l2));
 }
 
-/* Codes of planes p, p + 1 by two numbers of three bits. */
-QB_INLINE void planes_expand_3(__m512i numbers, const int *levels, __m512i w[2])
+/* Entry of two tables by six bits of numbers; bit 6 of `sign` takes the second. */
+QB_INLINE __m512i planes_signed(__m512i numbers, __m512i sign, __m512i plus, __m512i minus)
+{
+    __m512i index = _mm512_ternarylogic_epi32(_mm512_set1_epi8(0x40), sign, numbers, 0xca); /* select */
+    return _mm512_permutex2var_epi8(plus, index, minus);
+}
+
+/* Sign byte `signs` of each group to one vector a plane: the bit of the plane is bit 6. */
+QB_INLINE void planes_split_signs(__m512i signs, __m512i sign[8])
+{
+    sign[7] = _mm512_srli_epi16(signs, 1);
+    sign[6] = signs;
+    QB_UNROLL
+    for (int p = 5; p >= 0; p--) /* additions: cheaper than shifts */
+        sign[p] = _mm512_add_epi8(sign[p + 1], sign[p + 1]);
+}
+
+/* IQ2: codes 64 +- level of planes p .. p + 3, by four numbers of two bits. */
+QB_INLINE void planes_codes_2(__m512i numbers, const __m512i sign[4], __m512i w[4])
+{
+    QB_UNROLL
+    for (int i = 0; i < 4; i++) {
+        int table = i < 3 ? i : 2;
+        w[i] = planes_signed(i < 3 ? numbers : _mm512_srli_epi16(numbers, 2), sign[i],
+                             planes_levels_2(table, 64 + 8, 64 + 25, 64 + 43),
+                             planes_levels_2(table, 64 - 8, 64 - 25, 64 - 43));
+    }
+}
+
+/* IQ3: codes base +- level of planes p, p + 1, by two numbers of three bits. */
+QB_INLINE void planes_codes_3(__m512i numbers, const __m512i sign[2], int base, const int *level,
+                              __m512i w[2])
 {
     QB_UNROLL
     for (int i = 0; i < 2; i++)
-        w[i] = _mm512_permutexvar_epi8(numbers, planes_levels_3(i, levels));
+        w[i] = planes_signed(numbers, sign[i], planes_levels_3(i, base, 1, level),
+                             planes_levels_3(i, base, -1, level));
 }
 
 /* 2 s + 1 where `twice` holds 2 s in the bits of the mask. */
@@ -186,16 +236,6 @@ QB_INLINE __m512i planes_odd(__m512i twice, int mask)
 {
     const int one = mask >> 16 ? 0x00010001 : 1;
     return _mm512_or_si512(_mm512_and_si512(twice, _mm512_set1_epi32(mask)), _mm512_set1_epi32(one));
-}
-
-/* Codes are 2^shift + level: those of negative weights become 2^shift - level. signs: a byte a group. */
-QB_INLINE void planes_apply_signs(__m512i signs, int shift, __m512i w[8])
-{
-    const __m512i twice = _mm512_set1_epi8((char)(2 << shift));
-    QB_UNROLL
-    for (int p = 0; p < 8; p++)
-        w[p] = _mm512_mask_sub_epi8(w[p], _mm512_test_epi8_mask(signs, _mm512_set1_epi8((char)(1 << p))),
-                                    twice, w[p]);
 }
 
 /*
@@ -223,6 +263,8 @@ QB_INLINE void planes_order(const int8_t *q, int cols, int8_t *x)
         if (cols == 4)
             _mm512_storeu_si512(to + 64, _mm512_permutex2var_epi8(a, high, b));
     }
+    /* To memory: broadcasts from there cost no shuffle; gcc would take dwords out of the registers. */
+    __asm__("" : "+m"(*(int8_t(*)[QB_GEMV_MAX_COLS * 256]) x));
 }
 
 /* Planes to the order of a panel: vector t is [16 rows][weights 4 t .. 4 t + 3]. */
