@@ -54,7 +54,7 @@ struct qb_model {
 
 struct qb_model_options {
     enum qb_layout_id layout;        /* PLAIN = as stored; AUTO = by the set */
-    const struct qb_kernel_set *set; /* for AUTO */
+    const struct qb_kernel_set *set; /* for AUTO, and to repack */
     struct qb_pool *pool;            /* repacks, synthesizes and touches memory first */
     uint64_t seed;                   /* synthetic models */
 };

@@ -245,8 +245,8 @@ static void fill_group(const struct qb_build *b, const struct qb_part *p, int64_
     const uint8_t *rows = plain_rows(b, p, row0, n, temp);
     int step = qb_layout_get(m->layout)->rows;
     for (int64_t r = 0; r < n; r += step)
-        qb_layout_pack(m->layout, p->format, m->n_cols, rows + (size_t)r * row_bytes, row_bytes,
-                       into + (size_t)r * row_bytes);
+        b->o->set->pack(m->layout, p->format, m->n_cols, rows + (size_t)r * row_bytes, row_bytes,
+                        into + (size_t)r * row_bytes);
 }
 
 static void drop_source(const struct qb_build *b, const struct qb_part *p, int64_t row0, int64_t row1)

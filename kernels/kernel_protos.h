@@ -19,6 +19,7 @@
 #define QB_KERNEL_FN_K_STORE      qb_kv_store_fn
 #define QB_KERNEL_FN_V_STORE      qb_kv_store_fn
 #define QB_KERNEL_FN_ATTENTION    qb_attention_fn
+#define QB_KERNEL_FN_PACK         qb_pack_fn
 
 #define QB_KERNEL(op, key, key2, isa, max_cols, symbol) QB_KERNEL_FN_##op symbol;
 #include "kernels/kernels.def"

@@ -106,6 +106,9 @@ typedef void qb_gemv_fn(const struct qb_matrix *m, int64_t row0, int64_t n_rows,
 /* Quantize (or copy) columns [c0, c1) of the batch: column c is the n_k floats at x + c * ldx. Exact class.
  */
 typedef void qb_act_fn(const float *x, size_t ldx, int c0, int c1, struct qb_act *a);
+/* qb_layout_pack, any layout of any format: one row group. Exact class. */
+typedef void qb_pack_fn(enum qb_layout_id layout, const struct qb_format *f, int64_t n_cols,
+                        const uint8_t *src, size_t stride, uint8_t *dst);
 
 enum qb_op {
 #define QB_OP(id, name) QB_OP_##id,
@@ -147,6 +150,7 @@ struct qb_kernel_set {
     qb_rope_fn *rope_norm, *rope_neox;
     qb_kv_store_fn *k_store[QB_KV_TYPE_COUNT], *v_store[QB_KV_TYPE_COUNT];
     qb_attention_fn *attention[QB_KV_TYPE_COUNT][QB_KV_TYPE_COUNT];
+    qb_pack_fn *pack;
 };
 
 /*

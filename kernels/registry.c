@@ -17,6 +17,7 @@
 #define KEY_K_STORE(k)      QB_KV_##k
 #define KEY_V_STORE(k)      QB_KV_##k
 #define KEY_ATTENTION(k)    QB_KV_##k
+#define KEY_PACK(k)         k
 
 #define KEY2_DECODE_PANEL(k) QB_LAYOUT_##k
 #define KEY2_GEMV(k)         QB_LAYOUT_##k
@@ -29,6 +30,7 @@
 #define KEY2_K_STORE(k)      k
 #define KEY2_V_STORE(k)      k
 #define KEY2_ATTENTION(k)    QB_KV_##k
+#define KEY2_PACK(k)         k
 
 /* "qb_" is not part of the name. */
 #define QB_KERNEL(op, key, key2, isa, max_cols, symbol)                                                      \

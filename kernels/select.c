@@ -102,6 +102,7 @@ static void choose_matrix_kernels(struct chooser *c, struct qb_kernel_set *set)
 
 static void choose_vector_kernels(struct chooser *c, struct qb_kernel_set *set)
 {
+    set->pack = (qb_pack_fn *)choose(c, QB_OP_PACK, 0, 0);
     set->rms_norm = (qb_rms_norm_fn *)choose(c, QB_OP_RMS_NORM, 0, 0);
     set->silu_mul = (qb_silu_mul_fn *)choose(c, QB_OP_SILU_MUL, 0, 0);
     set->rope_norm = (qb_rope_fn *)choose(c, QB_OP_ROPE_NORM, 0, 0);
@@ -172,7 +173,7 @@ static enum qb_isa layout_level(const struct qb_kernel_set *set, const struct qb
 enum qb_layout_id qb_kernel_set_auto_layout(const struct qb_kernel_set *set, const struct qb_format *f,
                                             int64_t n_rows)
 {
-    static const enum qb_layout_id preference[] = {QB_LAYOUT_R16, QB_LAYOUT_8X8, QB_LAYOUT_4X8,
+    static const enum qb_layout_id preference[] = {QB_LAYOUT_R16, QB_LAYOUT_8X8, QB_LAYOUT_8X4, QB_LAYOUT_4X8,
                                                    QB_LAYOUT_4X4};
     enum qb_layout_id best = QB_LAYOUT_PLAIN;
     enum qb_isa best_level = QB_ISA_SCALAR;

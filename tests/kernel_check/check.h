@@ -91,6 +91,9 @@ extern const struct qb_check_op qb_check_ops[];
 /* check_matrix.c */
 qb_check_fn qb_check_decode_panel, qb_check_tile, qb_check_gemv, qb_check_act;
 qb_check_bench_fn qb_bench_decode_panel, qb_bench_tile, qb_bench_gemv, qb_bench_act;
+/* check_pack.c */
+qb_check_fn qb_check_pack;
+qb_check_bench_fn qb_bench_pack;
 /* check_vector.c, check_attention.c */
 qb_check_fn qb_check_rms_norm, qb_check_silu_mul, qb_check_rope_norm, qb_check_rope_neox, qb_check_kv_store,
     qb_check_attention;
