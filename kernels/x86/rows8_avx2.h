@@ -104,6 +104,13 @@ QB_INLINE __m256 block8_f16(struct block8 b, int o)
     return _mm256_cvtph_ps(_mm_loadu_si128((const void *)(b.u16 + b.rows * o)));
 }
 
+/* The first bytes of the block: a field of one byte. The rows of r16 are 8 bytes apart there, not 16. */
+QB_INLINE __m256i block8_first_bytes(struct block8 b)
+{
+    const uint8_t *p = b.kind == ROWS8_R16 ? b.u16 - (b.dword - b.u16) / 2 : b.u16;
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)p));
+}
+
 /* Two f16 side by side in each dword. */
 QB_INLINE void block8_f16_pair(__m256i dwords, __m256 *low, __m256 *high)
 {
@@ -154,6 +161,12 @@ QB_INLINE void rows8_image_2(const uint8_t *const p[8], size_t at, int o, uint8_
                                (short)qb_load_u16(p[4] + x), (short)qb_load_u16(p[5] + x),
                                (short)qb_load_u16(p[6] + x), (short)qb_load_u16(p[7] + x));
     _mm_storeu_si128((void *)(image + 8 * o), v);
+}
+
+QB_INLINE void rows8_image_1(const uint8_t *const p[8], size_t at, int o, uint8_t *image)
+{
+    for (int i = 0; i < 8; i++)
+        image[8 * o + i] = p[i][at + (size_t)o];
 }
 
 /* Where the interleaved quants of a format stand: plain bytes [at, at + bytes) of a block, `shift` bytes

@@ -1,0 +1,88 @@
+/*
+ * Q2_K for AVX2: 16 bytes of a scale and a minimum each, 64 bytes of two-bit planes, f16 d and dmin.
+ *
+ * A panel holds code times scale, looked up. GEMV multiplies the bare codes; the int16 sums of 16 meet their
+ * integer scales where others meet ones.
+ */
+#include "kernels/x86/weights_avx2.h"
+
+#define W_ELEMS 256
+#define W_BYTES 84
+#define W_SUB   256
+#define W_RUN   16
+#define W_SHIFT QB_OFFSET_NONE
+#define W_MIN   QB_MIN_I16_16
+#define W_CHUNK 64
+#define W_DEPTH 4
+#define W_OWN_RUN
+
+QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
+{
+    for (int o = 0; o < 80; o += 16)
+        rows8_image_16(p, at, o, image);
+    rows8_image_4(p, at, 80, image);
+}
+
+QB_INLINE void read_header(struct block8 b, struct header8 h)
+{
+    __m256 d, dmin;
+    block8_f16_pair(block8_dwords(b, 80), &d, &dmin);
+    _mm256_storeu_ps(h.scale, d);
+    _mm256_storeu_ps(h.min_scale, dmin);
+    QB_UNROLL
+    for (int i = 0; i < 8; i++) {
+        __m256i min = high_nibbles(block8_dwords(b, i / 2 * 4));
+        _mm256_storeu_si256((void *)(h.min_pair + 2 * i * h.rows), int16_pair(min, i % 2));
+    }
+}
+
+QB_INLINE int chunk_sub(int c, int j)
+{
+    return two_bit_run(c, j);
+}
+
+QB_INLINE void read_run(struct block8 b, int c, int j, __m256i w[4])
+{
+    const int part = c % 2, at = 8 * (c / 2) + 2 * j; /* the scale is byte at + part */
+    __m256i sc = low_nibbles(block8_dwords(b, at / 4 * 4));
+    sc = part ? spread_byte(sc, 2 * (j % 2) + 1) : spread_byte(sc, 2 * (j % 2));
+    __m256i table = multiples(_mm256_setzero_si256(), sc);
+    QB_UNROLL
+    for (int i = 0; i < 4; i++)
+        w[i] = lookup_two_bits(table, two_bits(block8_dwords(b, 16 + 16 * c + 4 * i), j));
+}
+
+QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_t n, int cols,
+                          struct gemv_sums *sum, const uint8_t *ahead, enum rows8_kind kind)
+{
+    const int step = GEMV_ROWS * W_BYTES / 4;
+    const int8_t *q = a->q + n * W_ELEMS * cols;
+    __m256i scale[16][GEMV_VECS];
+    QB_UNROLL
+    for (int x = 0; x < 16 * GEMV_VECS; x++) {
+        const int k = x / GEMV_VECS, v = x % GEMV_VECS;
+        __m256i sc = twice_byte(block8_dwords(b[v], k / 4 * 4), k % 4, false);
+        scale[k][v] = _mm256_and_si256(sc, _mm256_set1_epi16(15));
+    }
+    start_sums(sum, NULL, cols);
+    for (int c = 0; c < 4; c++) {
+        rows8_prefetch(ahead + c * step, step, kind);
+        QB_UNROLL
+        for (int j = 0; j < 4; j++) {
+            const int run = chunk_sub(c, j);
+            struct gemv_sums part;
+            QB_UNROLL
+            for (int i = 0; i < 4; i++) {
+                const __m256i w[GEMV_VECS] = {two_bits(block8_dwords(b[0], 16 + 16 * c + 4 * i), j),
+                                              two_bits(block8_dwords(b[1], 16 + 16 * c + 4 * i), j)};
+                add_products(&part, w, q + run * 16 * cols, i, cols, i == 0);
+            }
+            add_part(sum, &part, scale[run], cols);
+        }
+    }
+}
+
+#include "kernels/x86/weights_avx2_tmpl.h"
+
+W_KERNELS(q2_k, plain, ROWS8_PLAIN)
+W_KERNELS(q2_k, r16, ROWS8_R16)
