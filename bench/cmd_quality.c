@@ -81,8 +81,9 @@ static enum qb_status print(const struct qb_quality_options *o, const struct qb_
 static enum qb_status run(void *target, const struct qb_str_list *operands, FILE *out, struct qb_err *err)
 {
     (void)operands;
-    const struct qb_quality_options *o = target;
+    struct qb_quality_options *o = target;
     struct qb_quality_rows rows;
+    o->stop = qb_interrupted;
     if (o->quiet)
         qb_log_set_level(QB_LOG_QUIET);
     if (o->report_dir)

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "bench/commands.h"
 #include "bench/quality_lab.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,7 +163,7 @@ bool qb_quality_note(struct qb_quality_lab *l, const char *what)
         qb_progress_step(&l->bar, 0, what);
         l->last_line_ns = now;
     }
-    return !qb_interrupted();
+    return !l->o->stop || !l->o->stop();
 }
 
 static void count_units(struct qb_quality_lab *l)
@@ -332,6 +331,8 @@ enum qb_status qb_quality_measure(struct qb_quality_rows *out, const struct qb_q
         st = run_groups(&l, err);
     if (!st || st == QB_ERR_INTERRUPTED)
         finish(&l);
+    else
+        qb_quality_rows_release(out);
     tear_down(&l);
     return st;
 }

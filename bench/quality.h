@@ -15,6 +15,7 @@ struct qb_quality_options {
     int64_t n_ctx, n_chunks, n_ubatch, threads; /* 0 = by default */
     int path, type_k, type_v, output;
     bool smt, progress, quiet;
+    bool (*stop)(void); /* asked between evaluations; NULL: never */
 };
 enum { QB_QUALITY_KERNELS, QB_QUALITY_REFERENCE };
 

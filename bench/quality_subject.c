@@ -3,7 +3,6 @@
  */
 #include "base/mem.h"
 #include "bench/build_info.h"
-#include "bench/commands.h"
 #include "bench/ftype_list.h"
 #include "bench/quality_lab.h"
 #include <math.h>
@@ -197,7 +196,7 @@ static struct qb_session_options session_options(const struct qb_quality_lab *l)
                                        .pool = l->pool,
                                        .n_ctx = l->n_ctx,
                                        .n_batch = l->n_ctx,
-                                       .n_ubatch = (int)l->o->n_ubatch,
+                                       .n_ubatch = l->o->n_ubatch ? (int)l->o->n_ubatch : 512,
                                        .type_k = l->type_k,
                                        .type_v = l->type_v};
 }
