@@ -259,6 +259,17 @@ QB_INLINE __m512 rows16_group_f16(const struct rows16 *s, int o, enum rows16_kin
     return _mm512_cvtph_ps(_mm256_set_m128i(hi, lo));
 }
 
+/* The first byte of each row in an interleaved layout: a field of one byte. */
+QB_INLINE __m128i rows16_first_bytes(const struct rows16 *s, enum rows16_kind kind)
+{
+    if (kind == ROWS16_R16)
+        return _mm_loadu_si128((const void *)s->p[0]);
+    if (rows16_group(kind) == 8)
+        return rows16_halves(s->p[0], s->p[1]);
+    return _mm_setr_epi32((int)qb_load_u32(s->p[0]), (int)qb_load_u32(s->p[1]), (int)qb_load_u32(s->p[2]),
+                          (int)qb_load_u32(s->p[3]));
+}
+
 /* The scale of the block, an f16 at offset o in a 2-byte field of its own; plain rows read the 16 bytes from
  * `safe` on (inside the block). The layouts of llama.cpp begin with it. */
 QB_INLINE __m512 rows16_scale(const struct rows16 *s, int o, int safe, enum rows16_kind kind)

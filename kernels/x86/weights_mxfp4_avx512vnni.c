@@ -15,8 +15,8 @@
 QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct header *h)
 {
     __m512i e;
-    if (kind == ROWS16_R16) {
-        e = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)s->p[0]));
+    if (rows16_group(kind) > 1) {
+        e = _mm512_cvtepu8_epi32(rows16_first_bytes(s, kind));
     } else {
         __m512i v[4];
         rows16_load(s, 0, kind, v);
@@ -47,3 +47,5 @@ QB_INLINE int chunk_sub(int c, int j)
 
 W_KERNELS(mxfp4, plain, ROWS16_STRIDED)
 W_KERNELS(mxfp4, r16, ROWS16_R16)
+W_KERNELS(mxfp4, 4x4, ROWS16_4X4)
+W_KERNELS(mxfp4, 8x8, ROWS16_8X8)
