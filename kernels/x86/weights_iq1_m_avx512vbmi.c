@@ -5,63 +5,58 @@
 #include "kernels/x86/weights_planes.h"
 
 #define W_FORMAT QB_FORMAT_IQ1_M
-#define W_BYTES 56
-#define W_FIRST 0
-#define W_SUB 16
-#define W_SHIFT 4
-#define W_MIN QB_MIN_NONE
+#define W_BYTES  56
+#define W_FIRST  0
+#define W_SUB    16
+#define W_SHIFT  4
+#define W_MIN    QB_MIN_NONE
 
-QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16]) {
-  struct planes_index x;
-  __m512i half[2], move[2];
-  QB_UNROLL
-  for (int h = 0; h < 2; h++) {
-    int at = 16 * h;
-    __m512i high = planes_bits(planes_chunk(block, 32 + 4 * c), at, at + 4,
-                               at + 8, at + 12);
-    __mmask64 down = _mm512_test_epi8_mask(high, _mm512_set1_epi8(8));
-    x.byte[h] = planes_chunk(block, 8 * c + 4 * h);
-    x.bit8[h] = _mm512_test_epi8_mask(high, _mm512_set1_epi8(1));
-    x.bit9[h] = planes_ones(high, _mm512_set1_epi8(2));
-    x.bit10[h] = planes_ones(high, _mm512_set1_epi8(4));
-    move[h] =
-        _mm512_mask_blend_epi8(down, _mm512_set1_epi8(1), _mm512_set1_epi8(-1));
-  }
-  QB_UNROLL
-  for (int n = 0; n < 2; n++) {
-    planes_look_up_2048(planes_table(qb_planes_iq1s[n]), &x, half);
-    planes_expand_2(half[0], 8, 16, 24, w + 4 * n);
-    planes_expand_2(half[1], 8, 16, 24, w + 8 + 4 * n);
-  }
-  QB_UNROLL
-  for (int i = 0; i < 16; i++)
-    w[i] = _mm512_add_epi8(w[i], move[i / 8]);
+QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
+{
+    struct planes_index x;
+    __m512i half[2], move[2];
+    QB_UNROLL
+    for (int h = 0; h < 2; h++) {
+        int at = 16 * h;
+        __m512i high = planes_bits(planes_chunk(block, 32 + 4 * c), at, at + 4, at + 8, at + 12);
+        __mmask64 down = _mm512_test_epi8_mask(high, _mm512_set1_epi8(8));
+        x.byte[h] = planes_chunk(block, 8 * c + 4 * h);
+        x.bit8[h] = _mm512_test_epi8_mask(high, _mm512_set1_epi8(1));
+        x.bit9[h] = planes_ones(high, _mm512_set1_epi8(2));
+        x.bit10[h] = planes_ones(high, _mm512_set1_epi8(4));
+        move[h] = _mm512_mask_blend_epi8(down, _mm512_set1_epi8(1), _mm512_set1_epi8(-1));
+    }
+    QB_UNROLL
+    for (int n = 0; n < 2; n++) {
+        planes_look_up_2048(planes_table(qb_planes_iq1s[n]), &x, half);
+        planes_expand_2(half[0], 8, 16, 24, w + 4 * n);
+        planes_expand_2(half[1], 8, 16, 24, w + 8 + 4 * n);
+    }
+    QB_UNROLL
+    for (int i = 0; i < 16; i++)
+        w[i] = _mm512_add_epi8(w[i], move[i / 8]);
 }
 
-QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16]) {
-  read_planes(block, c, w);
+QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16])
+{
+    read_planes(block, c, w);
 }
 
 /* Four words: three bits a scale, and a nibble of d on top. */
-QB_INLINE void read_scales(const uint8_t *block, __m512 unused,
-                           struct scales *sc) {
-  __m512i v[2] = {planes_chunk(block, 48), planes_chunk(block, 52)};
-  __m512i n01 = _mm512_or_si512(
-      _mm512_and_si512(_mm512_srli_epi32(v[0], 12), _mm512_set1_epi32(0xf)),
-      _mm512_and_si512(_mm512_srli_epi32(v[0], 24), _mm512_set1_epi32(0xf0)));
-  __m512i n23 = _mm512_or_si512(
-      _mm512_and_si512(_mm512_srli_epi32(v[1], 4), _mm512_set1_epi32(0xf00)),
-      _mm512_and_si512(_mm512_srli_epi32(v[1], 16), _mm512_set1_epi32(0xf000)));
-  (void)unused;
-  sc->d = _mm512_mul_ps(rows16_f16_low(_mm512_or_si512(n01, n23)),
-                        _mm512_set1_ps(0.125f));
-  QB_UNROLL
-  for (int k = 0; k < 8; k++) {
-    int at = k / 2 % 2 * 16 + k % 2 * 6 -
-             1; /* doubled; the high bytes of the pairs are cleared */
-    sc->odd[k] =
-        planes_odd(planes_bits(v[k / 4], at, at, at + 3, at + 3), 0x000e000e);
-  }
+QB_INLINE void read_scales(const uint8_t *block, __m512 unused, struct scales *sc)
+{
+    __m512i v[2] = {planes_chunk(block, 48), planes_chunk(block, 52)};
+    __m512i n01 = _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi32(v[0], 12), _mm512_set1_epi32(0xf)),
+                                  _mm512_and_si512(_mm512_srli_epi32(v[0], 24), _mm512_set1_epi32(0xf0)));
+    __m512i n23 = _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi32(v[1], 4), _mm512_set1_epi32(0xf00)),
+                                  _mm512_and_si512(_mm512_srli_epi32(v[1], 16), _mm512_set1_epi32(0xf000)));
+    (void)unused;
+    sc->d = _mm512_mul_ps(rows16_f16_low(_mm512_or_si512(n01, n23)), _mm512_set1_ps(0.125f));
+    QB_UNROLL
+    for (int k = 0; k < 8; k++) {
+        int at = k / 2 % 2 * 16 + k % 2 * 6 - 1; /* doubled; the high bytes of the pairs are cleared */
+        sc->odd[k] = planes_odd(planes_bits(v[k / 4], at, at, at + 3, at + 3), 0x000e000e);
+    }
 }
 
 #include "kernels/x86/weights_planes_tmpl.h"

@@ -5,65 +5,64 @@
 #include "kernels/x86/weights_planes.h"
 
 #define W_FORMAT QB_FORMAT_IQ1_S
-#define W_BYTES 50
-#define W_FIRST 2
-#define W_SUB 256
-#define W_SHIFT 4
-#define W_MIN QB_MIN_I16
+#define W_BYTES  50
+#define W_FIRST  2
+#define W_SUB    256
+#define W_SHIFT  4
+#define W_MIN    QB_MIN_I16
 
-QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16]) {
-  struct planes_index x;
-  __m512i half[2];
-  QB_UNROLL
-  for (int h = 0; h < 2; h++) {
-    int at = 16 * h;
-    __m512i high = planes_bits(planes_chunk(block, 34 + 4 * c), at, at + 3,
-                               at + 6, at + 9);
-    x.byte[h] = planes_chunk(block, 2 + 8 * c + 4 * h);
-    x.bit8[h] = _mm512_test_epi8_mask(high, _mm512_set1_epi8(1));
-    x.bit9[h] = planes_ones(high, _mm512_set1_epi8(2));
-    x.bit10[h] = planes_ones(high, _mm512_set1_epi8(4));
-  }
-  QB_UNROLL
-  for (int n = 0; n < 2; n++) {
-    planes_look_up_2048(planes_table(qb_planes_iq1s[n]), &x, half);
-    planes_expand_2(half[0], 0, 1, 2, w + 4 * n);
-    planes_expand_2(half[1], 0, 1, 2, w + 8 + 4 * n);
-  }
+QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
+{
+    struct planes_index x;
+    __m512i half[2];
+    QB_UNROLL
+    for (int h = 0; h < 2; h++) {
+        int at = 16 * h;
+        __m512i high = planes_bits(planes_chunk(block, 34 + 4 * c), at, at + 3, at + 6, at + 9);
+        x.byte[h] = planes_chunk(block, 2 + 8 * c + 4 * h);
+        x.bit8[h] = _mm512_test_epi8_mask(high, _mm512_set1_epi8(1));
+        x.bit9[h] = planes_ones(high, _mm512_set1_epi8(2));
+        x.bit10[h] = planes_ones(high, _mm512_set1_epi8(4));
+    }
+    QB_UNROLL
+    for (int n = 0; n < 2; n++) {
+        planes_look_up_2048(planes_table(qb_planes_iq1s[n]), &x, half);
+        planes_expand_2(half[0], 0, 1, 2, w + 4 * n);
+        planes_expand_2(half[1], 0, 1, 2, w + 8 + 4 * n);
+    }
 }
 
 /* The scales of two words, as int16. */
-QB_INLINE __m512i odd_pair(__m512i words) {
-  return _mm512_or_si512(
-      _mm512_and_si512(_mm512_srli_epi16(words, 11), _mm512_set1_epi16(14)),
-      _mm512_set1_epi16(1));
+QB_INLINE __m512i odd_pair(__m512i words)
+{
+    return _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(words, 11), _mm512_set1_epi16(14)),
+                           _mm512_set1_epi16(1));
 }
 
 /* 16 + (point - 1) times the scale. */
-QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16]) {
-  const __m512i zero = _mm512_set1_epi8(16);
-  __m512i odd = odd_pair(planes_chunk(block, 34 + 4 * c));
-  read_planes(block, c, w);
-  QB_UNROLL
-  for (int i = 0; i < 16; i++) {
-    __m512i scale = planes_spread(odd, i / 8 * 2);
-    __m512i v = _mm512_mask_sub_epi8(zero, _mm512_testn_epi8_mask(w[i], w[i]),
-                                     zero, scale);
-    w[i] = _mm512_mask_add_epi8(
-        v, _mm512_test_epi8_mask(w[i], _mm512_set1_epi8(2)), zero, scale);
-  }
+QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16])
+{
+    const __m512i zero = _mm512_set1_epi8(16);
+    __m512i odd = odd_pair(planes_chunk(block, 34 + 4 * c));
+    read_planes(block, c, w);
+    QB_UNROLL
+    for (int i = 0; i < 16; i++) {
+        __m512i scale = planes_spread(odd, i / 8 * 2);
+        __m512i v = _mm512_mask_sub_epi8(zero, _mm512_testn_epi8_mask(w[i], w[i]), zero, scale);
+        w[i] = _mm512_mask_add_epi8(v, _mm512_test_epi8_mask(w[i], _mm512_set1_epi8(2)), zero, scale);
+    }
 }
 
-QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc) {
-  sc->d = _mm512_mul_ps(d, _mm512_set1_ps(0.125f));
-  QB_UNROLL
-  for (int c = 0; c < 4; c++) {
-    __m512i words = planes_chunk(block, 34 + 4 * c);
-    sc->odd[c] = odd_pair(words);
-    sc->down[c] =
-        _mm512_mask_sub_epi16(sc->odd[c], ~_mm512_movepi16_mask(words),
-                              _mm512_setzero_si512(), sc->odd[c]);
-  }
+QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
+{
+    sc->d = _mm512_mul_ps(d, _mm512_set1_ps(0.125f));
+    QB_UNROLL
+    for (int c = 0; c < 4; c++) {
+        __m512i words = planes_chunk(block, 34 + 4 * c);
+        sc->odd[c] = odd_pair(words);
+        sc->down[c] = _mm512_mask_sub_epi16(sc->odd[c], ~_mm512_movepi16_mask(words), _mm512_setzero_si512(),
+                                            sc->odd[c]);
+    }
 }
 
 #include "kernels/x86/weights_planes_tmpl.h"

@@ -4,49 +4,49 @@
 #include "kernels/x86/weights_planes.h"
 
 #define W_FORMAT QB_FORMAT_IQ2_S
-#define W_BYTES 82
-#define W_FIRST 2
-#define W_SUB 16
-#define W_SHIFT 6
-#define W_MIN QB_MIN_NONE
+#define W_BYTES  82
+#define W_FIRST  2
+#define W_SUB    16
+#define W_SHIFT  6
+#define W_MIN    QB_MIN_NONE
 
-QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16]) {
-  struct planes_index x;
-  __m512i half[2][2];
-  QB_UNROLL
-  for (int h = 0; h < 2; h++) {
-    __m512i high =
-        planes_spread(planes_chunk(block, 66 + c / 2 * 4), c % 2 * 2 + h);
-    x.byte[h] = planes_chunk(block, 2 + 8 * c + 4 * h);
-    x.bit8[h] = _mm512_test_epi8_mask(high, EACH_GROUP(1, 4, 16, 64));
-    x.bit9[h] = planes_ones(high, EACH_GROUP(2, 8, 32, 128));
-  }
-  planes_look_up_1024(planes_table(qb_planes_iq2s[0]), &x, half[0]);
-  planes_look_up_1024(planes_table(qb_planes_iq2s[1]), &x, half[1]);
-  QB_UNROLL
-  for (int h = 0; h < 2; h++) {
-    __m512i sign[8];
-    planes_split_signs(planes_chunk(block, 34 + 8 * c + 4 * h), sign);
-    planes_codes_2(half[0][h], sign, w + 8 * h);
-    planes_codes_2(half[1][h], sign + 4, w + 8 * h + 4);
-  }
+QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
+{
+    struct planes_index x;
+    __m512i half[2][2];
+    QB_UNROLL
+    for (int h = 0; h < 2; h++) {
+        __m512i high = planes_spread(planes_chunk(block, 66 + c / 2 * 4), c % 2 * 2 + h);
+        x.byte[h] = planes_chunk(block, 2 + 8 * c + 4 * h);
+        x.bit8[h] = _mm512_test_epi8_mask(high, EACH_GROUP(1, 4, 16, 64));
+        x.bit9[h] = planes_ones(high, EACH_GROUP(2, 8, 32, 128));
+    }
+    planes_look_up_1024(planes_table(qb_planes_iq2s[0]), &x, half[0]);
+    planes_look_up_1024(planes_table(qb_planes_iq2s[1]), &x, half[1]);
+    QB_UNROLL
+    for (int h = 0; h < 2; h++) {
+        __m512i sign[8];
+        planes_split_signs(planes_chunk(block, 34 + 8 * c + 4 * h), sign);
+        planes_codes_2(half[0][h], sign, w + 8 * h);
+        planes_codes_2(half[1][h], sign + 4, w + 8 * h + 4);
+    }
 }
 
-QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16]) {
-  read_planes(block, c, w);
+QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16])
+{
+    read_planes(block, c, w);
 }
 
 /* Two nibbles for 32 weights. */
-QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc) {
-  sc->d = _mm512_mul_ps(d, _mm512_set1_ps(0.125f));
-  QB_UNROLL
-  for (int k = 0; k < 8; k++) {
-    __m512i bytes = planes_chunk(block, 74 + k / 4 * 4);
-    int at =
-        k % 4 * 8 - 1; /* doubled; the high bytes of the pairs are cleared */
-    sc->odd[k] =
-        planes_odd(planes_bits(bytes, at, at, at + 4, at + 4), 0x001e001e);
-  }
+QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
+{
+    sc->d = _mm512_mul_ps(d, _mm512_set1_ps(0.125f));
+    QB_UNROLL
+    for (int k = 0; k < 8; k++) {
+        __m512i bytes = planes_chunk(block, 74 + k / 4 * 4);
+        int at = k % 4 * 8 - 1; /* doubled; the high bytes of the pairs are cleared */
+        sc->odd[k] = planes_odd(planes_bits(bytes, at, at, at + 4, at + 4), 0x001e001e);
+    }
 }
 
 #include "kernels/x86/weights_planes_tmpl.h"

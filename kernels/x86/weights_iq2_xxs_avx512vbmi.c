@@ -5,39 +5,39 @@
 #include "kernels/x86/weights_planes.h"
 
 #define W_FORMAT QB_FORMAT_IQ2_XXS
-#define W_BYTES 66
-#define W_FIRST 2
-#define W_SUB 32
-#define W_SHIFT 6
-#define W_MIN QB_MIN_NONE
+#define W_BYTES  66
+#define W_FIRST  2
+#define W_SUB    32
+#define W_SHIFT  6
+#define W_MIN    QB_MIN_NONE
 
-QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16]) {
-  struct planes_index x = {.byte = {planes_chunk(block, 2 + 16 * c),
-                                    planes_chunk(block, 10 + 16 * c)}};
-  __m512i half[2][2];
-  planes_look_up_256(planes_table(qb_planes_iq2xxs[0]), &x, half[0]);
-  planes_look_up_256(planes_table(qb_planes_iq2xxs[1]), &x, half[1]);
-  QB_UNROLL
-  for (int h = 0; h < 2; h++) {
-    __m512i word = planes_chunk(block, 6 + 16 * c + 8 * h), sign[8];
-    planes_split_signs(planes_even_signs(planes_bits(word, 0, 7, 14, 21)),
-                       sign);
-    planes_codes_2(half[0][h], sign, w + 8 * h);
-    planes_codes_2(half[1][h], sign + 4, w + 8 * h + 4);
-  }
+QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
+{
+    struct planes_index x = {.byte = {planes_chunk(block, 2 + 16 * c), planes_chunk(block, 10 + 16 * c)}};
+    __m512i half[2][2];
+    planes_look_up_256(planes_table(qb_planes_iq2xxs[0]), &x, half[0]);
+    planes_look_up_256(planes_table(qb_planes_iq2xxs[1]), &x, half[1]);
+    QB_UNROLL
+    for (int h = 0; h < 2; h++) {
+        __m512i word = planes_chunk(block, 6 + 16 * c + 8 * h), sign[8];
+        planes_split_signs(planes_even_signs(planes_bits(word, 0, 7, 14, 21)), sign);
+        planes_codes_2(half[0][h], sign, w + 8 * h);
+        planes_codes_2(half[1][h], sign + 4, w + 8 * h + 4);
+    }
 }
 
-QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16]) {
-  read_planes(block, c, w);
+QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16])
+{
+    read_planes(block, c, w);
 }
 
 /* The scales are the top nibbles of the words of signs. */
-QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc) {
-  sc->d = _mm512_mul_ps(d, _mm512_set1_ps(0.125f));
-  QB_UNROLL
-  for (int k = 0; k < 8; k++)
-    sc->odd[k] =
-        planes_odd(_mm512_srli_epi32(planes_chunk(block, 6 + 8 * k), 27), 0x1e);
+QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
+{
+    sc->d = _mm512_mul_ps(d, _mm512_set1_ps(0.125f));
+    QB_UNROLL
+    for (int k = 0; k < 8; k++)
+        sc->odd[k] = planes_odd(_mm512_srli_epi32(planes_chunk(block, 6 + 8 * k), 27), 0x1e);
 }
 
 #include "kernels/x86/weights_planes_tmpl.h"

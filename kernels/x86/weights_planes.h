@@ -19,18 +19,14 @@
  * weight 8 g + p of [8][cols][4]. One column: two 32-blocks behind each other.
  */
 #define AT(cols, p, i, g) ((2 * (g) + (p) / 4) * (cols) + (i)) * 4 + (p) % 4
-#define DWORD(cols, p, i)                                                      \
-  AT(cols, p, i, 0), AT(cols, p, i, 1), AT(cols, p, i, 2), AT(cols, p, i, 3)
-#define COLS1(p, start)                                                        \
-  start + AT(1, p, 0, 0), start + AT(1, p, 0, 1), start + AT(1, p, 0, 2),      \
-      start + AT(1, p, 0, 3)
+#define DWORD(cols, p, i) AT(cols, p, i, 0), AT(cols, p, i, 1), AT(cols, p, i, 2), AT(cols, p, i, 3)
+#define COLS1(p, start)                                                                                      \
+    start + AT(1, p, 0, 0), start + AT(1, p, 0, 1), start + AT(1, p, 0, 2), start + AT(1, p, 0, 3)
 #define COLS2(p, unused) DWORD(2, p, 0), DWORD(2, p, 1)
 #define COLS3(p, unused) DWORD(3, p, 0), DWORD(3, p, 1), DWORD(3, p, 2)
-#define COLS4(p, unused)                                                       \
-  DWORD(4, p, 0), DWORD(4, p, 1), DWORD(4, p, 2), DWORD(4, p, 3)
-#define PLANES8(F, start)                                                      \
-  F(0, start), F(1, start), F(2, start), F(3, start), F(4, start),             \
-      F(5, start), F(6, start), F(7, start)
+#define COLS4(p, unused) DWORD(4, p, 0), DWORD(4, p, 1), DWORD(4, p, 2), DWORD(4, p, 3)
+#define PLANES8(F, start)                                                                                    \
+    F(0, start), F(1, start), F(2, start), F(3, start), F(4, start), F(5, start), F(6, start), F(7, start)
 static const uint8_t planes_order_of[4][128] __attribute__((aligned(64))) = {
     {PLANES8(COLS1, 0), PLANES8(COLS1, 32)},
     {PLANES8(COLS2, 0)},
@@ -41,20 +37,21 @@ static const uint8_t planes_order_of[4][128] __attribute__((aligned(64))) = {
 /* The scales of a block of 16 rows, lane = row: integers 2 s + 1 and what
  * multiplies them. */
 struct scales {
-  __m512 d;
-  __m512i odd[8];  /* per 32 (int32); per 16 (pairs of int16); IQ1_S: of two 32s
-                      (4 pairs) */
-  __m512i down[4]; /* IQ1_S: the integer minima, pairs */
+    __m512 d;
+    __m512i odd[8];  /* per 32 (int32); per 16 (pairs of int16); IQ1_S: of two 32s
+                        (4 pairs) */
+    __m512i down[4]; /* IQ1_S: the integer minima, pairs */
 };
 
 /* Bit b of every dword's byte g, as a mask for vptestmb: bits of group 0 to 3.
  */
-#define EACH_GROUP(b0, b1, b2, b3)                                             \
-  _mm512_set1_epi32((int)((b0) | (b1) << 8 | (b2) << 16 | (unsigned)(b3) << 24))
+#define EACH_GROUP(b0, b1, b2, b3)                                                                           \
+    _mm512_set1_epi32((int)((b0) | (b1) << 8 | (b2) << 16 | (unsigned)(b3) << 24))
 
 /* 4 bytes of each row: the chunk at offset o of a block that lies as in r16. */
-QB_INLINE __m512i planes_chunk(const uint8_t *block, int o) {
-  return _mm512_loadu_si512(block + 16 * o);
+QB_INLINE __m512i planes_chunk(const uint8_t *block, int o)
+{
+    return _mm512_loadu_si512(block + 16 * o);
 }
 
 /*
@@ -63,46 +60,42 @@ QB_INLINE __m512i planes_chunk(const uint8_t *block, int o) {
  * f16) on.
  */
 #define PLANES_SPACE (16 * 112 + 64)
-QB_INLINE const uint8_t *planes_block(const struct rows16 *s, int first,
-                                      int bytes, enum rows16_kind kind,
-                                      uint8_t *space) {
-  if (kind == ROWS16_R16)
-    return s->p[0];
-  uint8_t *block = space + 64 - 16 * first; /* chunks are aligned */
-  QB_UNROLL
-  for (int o = first; o < bytes; o += 16) {
-    int from =
-        o + 16 <= bytes
-            ? o
-            : bytes - 16; /* the last 16 bytes may overlap those before */
-    __m512i v[4];
-    rows16_load_plain(s, from, kind, v);
+QB_INLINE const uint8_t *planes_block(const struct rows16 *s, int first, int bytes, enum rows16_kind kind,
+                                      uint8_t *space)
+{
+    if (kind == ROWS16_R16)
+        return s->p[0];
+    uint8_t *block = space + 64 - 16 * first; /* chunks are aligned */
     QB_UNROLL
-    for (int i = 0; i < 4; i++)
-      _mm512_store_si512(block + 16 * (from + 4 * i), v[i]);
-  }
-  return block;
+    for (int o = first; o < bytes; o += 16) {
+        int from = o + 16 <= bytes ? o : bytes - 16; /* the last 16 bytes may overlap those before */
+        __m512i v[4];
+        rows16_load_plain(s, from, kind, v);
+        QB_UNROLL
+        for (int i = 0; i < 4; i++)
+            _mm512_store_si512(block + 16 * (from + 4 * i), v[i]);
+    }
+    return block;
 }
 
 /* Four byte numbers for row 0; those of row r are 4 r higher. */
-QB_INLINE __m512i planes_by_row(unsigned bytes) {
-  const __m512i rows = _mm512_setr_epi32(
-      0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0x10101010, 0x14141414, 0x18181818,
-      0x1c1c1c1c, 0x20202020, 0x24242424, 0x28282828, 0x2c2c2c2c, 0x30303030,
-      0x34343434, 0x38383838, 0x3c3c3c3c);
-  return _mm512_add_epi8(rows, _mm512_set1_epi32((int)bytes));
+QB_INLINE __m512i planes_by_row(unsigned bytes)
+{
+    const __m512i rows = _mm512_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0x10101010, 0x14141414,
+                                           0x18181818, 0x1c1c1c1c, 0x20202020, 0x24242424, 0x28282828,
+                                           0x2c2c2c2c, 0x30303030, 0x34343434, 0x38383838, 0x3c3c3c3c);
+    return _mm512_add_epi8(rows, _mm512_set1_epi32((int)bytes));
 }
 
 /* Bits at offset o0 .. o3 (and the 7 above) of every dword, as its bytes. */
-QB_INLINE __m512i planes_bits(__m512i dwords, int o0, int o1, int o2, int o3) {
-  const __m512i at = _mm512_set1_epi64(
-      (int64_t)((uint64_t)(o0 & 63) | (uint64_t)(o1 & 63) << 8 |
-                (uint64_t)(o2 & 63) << 16 | (uint64_t)(o3 & 63) << 24 |
-                (uint64_t)((o0 + 32) & 63) << 32 |
-                (uint64_t)((o1 + 32) & 63) << 40 |
-                (uint64_t)((o2 + 32) & 63) << 48 |
-                (uint64_t)((o3 + 32) & 63) << 56));
-  return _mm512_multishift_epi64_epi8(at, dwords);
+QB_INLINE __m512i planes_bits(__m512i dwords, int o0, int o1, int o2, int o3)
+{
+    const __m512i at =
+        _mm512_set1_epi64((int64_t)((uint64_t)(o0 & 63) | (uint64_t)(o1 & 63) << 8 |
+                                    (uint64_t)(o2 & 63) << 16 | (uint64_t)(o3 & 63) << 24 |
+                                    (uint64_t)((o0 + 32) & 63) << 32 | (uint64_t)((o1 + 32) & 63) << 40 |
+                                    (uint64_t)((o2 + 32) & 63) << 48 | (uint64_t)((o3 + 32) & 63) << 56));
+    return _mm512_multishift_epi64_epi8(at, dwords);
 }
 
 /* Byte b of every dword, in all four places. */
@@ -114,15 +107,16 @@ QB_INLINE __m512i planes_spread(__m512i dwords, int b)
 }
 
 /* Bytes 0 and 2 (odd: 1 and 3) of the dwords of a, then those of b. */
-QB_INLINE __m512i planes_every_second(__m512i a, __m512i b, int odd) {
-  return _mm512_permutex2var_epi8(
-      a, planes_by_row(odd ? 0x43410301 : 0x42400200), b);
+QB_INLINE __m512i planes_every_second(__m512i a, __m512i b, int odd)
+{
+    return _mm512_permutex2var_epi8(a, planes_by_row(odd ? 0x43410301 : 0x42400200), b);
 }
 
 /* All 8 signs by codes of 7 bits (bit 7 is ignored). */
-QB_INLINE __m512i planes_even_signs(__m512i codes) {
-  return _mm512_permutex2var_epi8(_mm512_load_si512(qb_even_signs), codes,
-                                  _mm512_load_si512(qb_even_signs + 64));
+QB_INLINE __m512i planes_even_signs(__m512i codes)
+{
+    return _mm512_permutex2var_epi8(_mm512_load_si512(qb_even_signs), codes,
+                                    _mm512_load_si512(qb_even_signs + 64));
 }
 
 /*
@@ -131,9 +125,9 @@ QB_INLINE __m512i planes_even_signs(__m512i codes) {
  * mask registers.
  */
 struct planes_index {
-  __m512i byte[2];
-  __mmask64 bit8[2];
-  __m512i bit9[2], bit10[2];
+    __m512i byte[2];
+    __mmask64 bit8[2];
+    __m512i bit9[2], bit10[2];
 };
 
 /*
@@ -141,163 +135,162 @@ struct planes_index {
  * alone, the second takes those. In assembly, because compilers load the tables
  * anew for each vector or keep too many in registers.
  */
-QB_INLINE void planes_look_up_256(const uint8_t *table,
-                                  const struct planes_index *x,
-                                  __m512i out[2]) {
-  const __m512i *t = (const void *)table;
-  __mmask64 high0 = _mm512_movepi8_mask(x->byte[0]),
-            high1 = _mm512_movepi8_mask(x->byte[1]);
-  __m512i t0, t1;
-  out[0] = x->byte[0];
-  out[1] = x->byte[1];
-  __asm__("vmovdqa64 %[m0], %[t0]\n\t"
-          "vmovdqa64 %[m1], %[t1]\n\t"
-          "vpermi2b %[t1], %[t0], %[a]%{%[low0]%}\n\t"
-          "vpermi2b %[t1], %[t0], %[b]%{%[low1]%}\n\t"
-          "vmovdqa64 %[m2], %[t0]\n\t"
-          "vmovdqa64 %[m3], %[t1]\n\t"
-          "vpermi2b %[t1], %[t0], %[a]%{%[high0]%}\n\t"
-          "vpermi2b %[t1], %[t0], %[b]%{%[high1]%}"
-          : [t0] "=&v"(t0), [t1] "=&v"(t1), [a] "+v"(out[0]), [b] "+v"(out[1])
-          : [low0] "Yk"(~high0), [low1] "Yk"(~high1), [high0] "Yk"(high0),
-            [high1] "Yk"(high1), [m0] "m"(t[0]), [m1] "m"(t[1]), [m2] "m"(t[2]),
-            [m3] "m"(t[3]));
+QB_INLINE void planes_look_up_256(const uint8_t *table, const struct planes_index *x, __m512i out[2])
+{
+    const __m512i *t = (const void *)table;
+    __mmask64 high0 = _mm512_movepi8_mask(x->byte[0]), high1 = _mm512_movepi8_mask(x->byte[1]);
+    __m512i t0, t1;
+    out[0] = x->byte[0];
+    out[1] = x->byte[1];
+    __asm__("vmovdqa64 %[m0], %[t0]\n\t"
+            "vmovdqa64 %[m1], %[t1]\n\t"
+            "vpermi2b %[t1], %[t0], %[a]%{%[low0]%}\n\t"
+            "vpermi2b %[t1], %[t0], %[b]%{%[low1]%}\n\t"
+            "vmovdqa64 %[m2], %[t0]\n\t"
+            "vmovdqa64 %[m3], %[t1]\n\t"
+            "vpermi2b %[t1], %[t0], %[a]%{%[high0]%}\n\t"
+            "vpermi2b %[t1], %[t0], %[b]%{%[high1]%}"
+            : [t0] "=&v"(t0), [t1] "=&v"(t1), [a] "+v"(out[0]), [b] "+v"(out[1])
+            : [low0] "Yk"(~high0), [low1] "Yk"(~high1), [high0] "Yk"(high0), [high1] "Yk"(high1),
+              [m0] "m"(t[0]), [m1] "m"(t[1]), [m2] "m"(t[2]), [m3] "m"(t[3]));
 }
 
 /* The address of a table in a register: as a part of every load it makes
  * instructions longer. */
-QB_INLINE const uint8_t *planes_table(const uint8_t *table) {
-  __asm__("" : "+r"(table));
-  return table;
+QB_INLINE const uint8_t *planes_table(const uint8_t *table)
+{
+    __asm__("" : "+r"(table));
+    return table;
 }
 
-QB_INLINE void planes_look_up_512(const uint8_t *table,
-                                  const struct planes_index *x,
-                                  __m512i out[2]) {
-  __m512i upper[2];
-  planes_look_up_256(table, x, out);
-  planes_look_up_256(table + 256, x, upper);
-  out[0] = _mm512_mask_blend_epi8(x->bit8[0], out[0], upper[0]);
-  out[1] = _mm512_mask_blend_epi8(x->bit8[1], out[1], upper[1]);
+QB_INLINE void planes_look_up_512(const uint8_t *table, const struct planes_index *x, __m512i out[2])
+{
+    __m512i upper[2];
+    planes_look_up_256(table, x, out);
+    planes_look_up_256(table + 256, x, upper);
+    out[0] = _mm512_mask_blend_epi8(x->bit8[0], out[0], upper[0]);
+    out[1] = _mm512_mask_blend_epi8(x->bit8[1], out[1], upper[1]);
 }
 
 /* a where the bits of `mask` are set, else b. */
-QB_INLINE __m512i planes_select(__m512i mask, __m512i a, __m512i b) {
-  return _mm512_ternarylogic_epi32(a, mask, b, 0xe2);
+QB_INLINE __m512i planes_select(__m512i mask, __m512i a, __m512i b)
+{
+    return _mm512_ternarylogic_epi32(a, mask, b, 0xe2);
 }
 
-QB_INLINE void planes_look_up_1024(const uint8_t *table,
-                                   const struct planes_index *x,
-                                   __m512i out[2]) {
-  __m512i upper[2];
-  planes_look_up_512(table, x, out);
-  planes_look_up_512(table + 512, x, upper);
-  out[0] = planes_select(x->bit9[0], upper[0], out[0]);
-  out[1] = planes_select(x->bit9[1], upper[1], out[1]);
+QB_INLINE void planes_look_up_1024(const uint8_t *table, const struct planes_index *x, __m512i out[2])
+{
+    __m512i upper[2];
+    planes_look_up_512(table, x, out);
+    planes_look_up_512(table + 512, x, upper);
+    out[0] = planes_select(x->bit9[0], upper[0], out[0]);
+    out[1] = planes_select(x->bit9[1], upper[1], out[1]);
 }
 
-QB_INLINE void planes_look_up_2048(const uint8_t *table,
-                                   const struct planes_index *x,
-                                   __m512i out[2]) {
-  __m512i upper[2];
-  planes_look_up_1024(table, x, out);
-  planes_look_up_1024(table + 1024, x, upper);
-  out[0] = planes_select(x->bit10[0], upper[0], out[0]);
-  out[1] = planes_select(x->bit10[1], upper[1], out[1]);
+QB_INLINE void planes_look_up_2048(const uint8_t *table, const struct planes_index *x, __m512i out[2])
+{
+    __m512i upper[2];
+    planes_look_up_1024(table, x, out);
+    planes_look_up_1024(table + 1024, x, upper);
+    out[0] = planes_select(x->bit10[0], upper[0], out[0]);
+    out[1] = planes_select(x->bit10[1], upper[1], out[1]);
 }
 
 /* Bytes of ones where `v` has bits of `bits`. */
-QB_INLINE __m512i planes_ones(__m512i v, __m512i bits) {
-  return _mm512_movm_epi8(_mm512_test_epi8_mask(v, bits));
+QB_INLINE __m512i planes_ones(__m512i v, __m512i bits)
+{
+    return _mm512_movm_epi8(_mm512_test_epi8_mask(v, bits));
 }
 
 /* The same byte eight times. */
-QB_INLINE int64_t planes_times8(int byte) {
-  return (int64_t)((uint64_t)(byte & 255) * 0x0101010101010101);
+QB_INLINE int64_t planes_times8(int byte)
+{
+    return (int64_t)((uint64_t)(byte & 255) * 0x0101010101010101);
 }
 
 /*
  * Levels by the low six bits of a byte, 64 entries: of its number i (0, 1, 2)
  * of two bits, of its number i (0, 1) of three bits.
  */
-QB_INLINE __m512i planes_levels_2(int i, int l0, int l1, int l2) {
-  int64_t a = planes_times8(l0), b = planes_times8(l1), c = planes_times8(l2);
-  if (i == 0)
-    return _mm512_set1_epi32((l0 & 255) | (l1 & 255) << 8 | (l2 & 255) << 16);
-  if (i == 1)
-    return _mm512_broadcast_i32x4(_mm_setr_epi32((int)a, (int)b, (int)c, 0));
-  return _mm512_setr_epi64(a, a, b, b, c, c, 0, 0);
+QB_INLINE __m512i planes_levels_2(int i, int l0, int l1, int l2)
+{
+    int64_t a = planes_times8(l0), b = planes_times8(l1), c = planes_times8(l2);
+    if (i == 0)
+        return _mm512_set1_epi32((l0 & 255) | (l1 & 255) << 8 | (l2 & 255) << 16);
+    if (i == 1)
+        return _mm512_broadcast_i32x4(_mm_setr_epi32((int)a, (int)b, (int)c, 0));
+    return _mm512_setr_epi64(a, a, b, b, c, c, 0, 0);
 }
 
-QB_INLINE __m512i planes_levels_3(int i, int base, int sign, const int *level) {
-  int64_t all = 0, each[8];
-  QB_UNROLL
-  for (int k = 0; k < 8; k++) {
-    int64_t code = base + sign * level[k];
-    all |= code << (8 * k);
-    each[k] = planes_times8((int)code);
-  }
-  if (i == 0)
-    return _mm512_set1_epi64(all);
-  return _mm512_setr_epi64(each[0], each[1], each[2], each[3], each[4], each[5],
-                           each[6], each[7]);
+QB_INLINE __m512i planes_levels_3(int i, int base, int sign, const int *level)
+{
+    int64_t all = 0, each[8];
+    QB_UNROLL
+    for (int k = 0; k < 8; k++) {
+        int64_t code = base + sign * level[k];
+        all |= code << (8 * k);
+        each[k] = planes_times8((int)code);
+    }
+    if (i == 0)
+        return _mm512_set1_epi64(all);
+    return _mm512_setr_epi64(each[0], each[1], each[2], each[3], each[4], each[5], each[6], each[7]);
 }
 
 /* Four numbers of two bits to levels without signs. */
-QB_INLINE void planes_expand_2(__m512i numbers, int l0, int l1, int l2,
-                               __m512i w[4]) {
-  QB_UNROLL
-  for (int i = 0; i < 3; i++)
-    w[i] = _mm512_permutexvar_epi8(numbers, planes_levels_2(i, l0, l1, l2));
-  w[3] = _mm512_permutexvar_epi8(_mm512_srli_epi16(numbers, 2),
-                                 planes_levels_2(2, l0, l1, l2));
+QB_INLINE void planes_expand_2(__m512i numbers, int l0, int l1, int l2, __m512i w[4])
+{
+    QB_UNROLL
+    for (int i = 0; i < 3; i++)
+        w[i] = _mm512_permutexvar_epi8(numbers, planes_levels_2(i, l0, l1, l2));
+    w[3] = _mm512_permutexvar_epi8(_mm512_srli_epi16(numbers, 2), planes_levels_2(2, l0, l1, l2));
 }
 
 /* Entry of two tables by six bits of numbers; bit 6 of `sign` takes the second.
  */
-QB_INLINE __m512i planes_signed(__m512i numbers, __m512i sign, __m512i plus,
-                                __m512i minus) {
-  __m512i index = planes_select(_mm512_set1_epi8(0x40), sign, numbers);
-  return _mm512_permutex2var_epi8(plus, index, minus);
+QB_INLINE __m512i planes_signed(__m512i numbers, __m512i sign, __m512i plus, __m512i minus)
+{
+    __m512i index = planes_select(_mm512_set1_epi8(0x40), sign, numbers);
+    return _mm512_permutex2var_epi8(plus, index, minus);
 }
 
 /* Sign byte `signs` of each group to one vector a plane: the bit of the plane
  * is bit 6. */
-QB_INLINE void planes_split_signs(__m512i signs, __m512i sign[8]) {
-  sign[7] = _mm512_srli_epi16(signs, 1);
-  sign[6] = signs;
-  QB_UNROLL
-  for (int p = 5; p >= 0; p--) /* additions: cheaper than shifts */
-    sign[p] = _mm512_add_epi8(sign[p + 1], sign[p + 1]);
+QB_INLINE void planes_split_signs(__m512i signs, __m512i sign[8])
+{
+    sign[7] = _mm512_srli_epi16(signs, 1);
+    sign[6] = signs;
+    QB_UNROLL
+    for (int p = 5; p >= 0; p--) /* additions: cheaper than shifts */
+        sign[p] = _mm512_add_epi8(sign[p + 1], sign[p + 1]);
 }
 
 /* IQ2: codes 64 +- level of planes p .. p + 3, by four numbers of two bits. */
-QB_INLINE void planes_codes_2(__m512i numbers, const __m512i sign[4],
-                              __m512i w[4]) {
-  QB_UNROLL
-  for (int i = 0; i < 4; i++) {
-    int table = i < 3 ? i : 2;
-    w[i] =
-        planes_signed(i < 3 ? numbers : _mm512_srli_epi16(numbers, 2), sign[i],
-                      planes_levels_2(table, 64 + 8, 64 + 25, 64 + 43),
-                      planes_levels_2(table, 64 - 8, 64 - 25, 64 - 43));
-  }
+QB_INLINE void planes_codes_2(__m512i numbers, const __m512i sign[4], __m512i w[4])
+{
+    QB_UNROLL
+    for (int i = 0; i < 4; i++) {
+        int table = i < 3 ? i : 2;
+        w[i] = planes_signed(i < 3 ? numbers : _mm512_srli_epi16(numbers, 2), sign[i],
+                             planes_levels_2(table, 64 + 8, 64 + 25, 64 + 43),
+                             planes_levels_2(table, 64 - 8, 64 - 25, 64 - 43));
+    }
 }
 
 /* IQ3: codes base +- level of planes p, p + 1, by two numbers of three bits. */
-QB_INLINE void planes_codes_3(__m512i numbers, const __m512i sign[2], int base,
-                              const int *level, __m512i w[2]) {
-  QB_UNROLL
-  for (int i = 0; i < 2; i++)
-    w[i] = planes_signed(numbers, sign[i], planes_levels_3(i, base, 1, level),
-                         planes_levels_3(i, base, -1, level));
+QB_INLINE void planes_codes_3(__m512i numbers, const __m512i sign[2], int base, const int *level,
+                              __m512i w[2])
+{
+    QB_UNROLL
+    for (int i = 0; i < 2; i++)
+        w[i] = planes_signed(numbers, sign[i], planes_levels_3(i, base, 1, level),
+                             planes_levels_3(i, base, -1, level));
 }
 
 /* 2 s + 1 where `twice` holds 2 s in the bits of the mask. */
-QB_INLINE __m512i planes_odd(__m512i twice, int mask) {
-  const int one = mask >> 16 ? 0x00010001 : 1;
-  return _mm512_or_si512(_mm512_and_si512(twice, _mm512_set1_epi32(mask)),
-                         _mm512_set1_epi32(one));
+QB_INLINE __m512i planes_odd(__m512i twice, int mask)
+{
+    const int one = mask >> 16 ? 0x00010001 : 1;
+    return _mm512_or_si512(_mm512_and_si512(twice, _mm512_set1_epi32(mask)), _mm512_set1_epi32(one));
 }
 
 /*
@@ -305,56 +298,51 @@ QB_INLINE __m512i planes_odd(__m512i twice, int mask) {
  * groups]. Two 32-blocks of one column are a vector, one of two columns; three
  * and four columns need two vectors for one.
  */
-QB_INLINE void planes_order(const int8_t *q, int cols, int8_t *x) {
-  QB_UNROLL
-  for (int k = 0; k < 8; k += cols == 1 ? 2 : 1) {
-    const int8_t *from = q + k * 32 * cols;
-    int8_t *to = x + k * 32 * cols;
-    __m512i a = _mm512_loadu_si512(from), b = a;
-    if (cols == 3)
-      b = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)(from + 64)));
-    if (cols == 4)
-      b = _mm512_loadu_si512(from + 64);
-    __m512i low = _mm512_load_si512(planes_order_of[cols - 1]);
-    __m512i high = _mm512_load_si512(planes_order_of[cols - 1] + 64);
-    _mm512_storeu_si512(to, _mm512_permutex2var_epi8(a, low, b));
-    if (cols == 3)
-      _mm256_storeu_si256(
-          (void *)(to + 64),
-          _mm512_castsi512_si256(_mm512_permutex2var_epi8(a, high, b)));
-    if (cols == 4)
-      _mm512_storeu_si512(to + 64, _mm512_permutex2var_epi8(a, high, b));
-  }
-  /* To memory: broadcasts from there cost no shuffle; gcc would take dwords out
-   * of the registers. */
-  __asm__("" : "+m"(*(int8_t(*)[QB_GEMV_MAX_COLS * 256]) x));
+QB_INLINE void planes_order(const int8_t *q, int cols, int8_t *x)
+{
+    QB_UNROLL
+    for (int k = 0; k < 8; k += cols == 1 ? 2 : 1) {
+        const int8_t *from = q + k * 32 * cols;
+        int8_t *to = x + k * 32 * cols;
+        __m512i a = _mm512_loadu_si512(from), b = a;
+        if (cols == 3)
+            b = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)(from + 64)));
+        if (cols == 4)
+            b = _mm512_loadu_si512(from + 64);
+        __m512i low = _mm512_load_si512(planes_order_of[cols - 1]);
+        __m512i high = _mm512_load_si512(planes_order_of[cols - 1] + 64);
+        _mm512_storeu_si512(to, _mm512_permutex2var_epi8(a, low, b));
+        if (cols == 3)
+            _mm256_storeu_si256((void *)(to + 64),
+                                _mm512_castsi512_si256(_mm512_permutex2var_epi8(a, high, b)));
+        if (cols == 4)
+            _mm512_storeu_si512(to + 64, _mm512_permutex2var_epi8(a, high, b));
+    }
+    /* To memory: broadcasts from there cost no shuffle; gcc would take dwords out
+     * of the registers. */
+    __asm__("" : "+m"(*(int8_t(*)[QB_GEMV_MAX_COLS * 256]) x));
 }
 
 /* Planes to the order of a panel: vector t is [16 rows][weights 4 t .. 4 t +
  * 3]. */
-QB_INLINE void planes_to_rows(const __m512i w[8], __m512i out[8]) {
-  QB_UNROLL
-  for (int h = 0; h < 2; h++) {
-    const __m512i *v = w + 4 * h;
-    __m512i pair[2]
-                [2]; /* [weights 0 and 1, 2 and 3][groups 0 and 1, 2 and 3] */
+QB_INLINE void planes_to_rows(const __m512i w[8], __m512i out[8])
+{
     QB_UNROLL
-    for (int i = 0; i < 2; i++) {
-      pair[i][0] = _mm512_permutex2var_epi8(v[2 * i], planes_by_row(0x41014000),
-                                            v[2 * i + 1]);
-      pair[i][1] = _mm512_permutex2var_epi8(v[2 * i], planes_by_row(0x43034202),
-                                            v[2 * i + 1]);
+    for (int h = 0; h < 2; h++) {
+        const __m512i *v = w + 4 * h;
+        __m512i pair[2][2]; /* [weights 0 and 1, 2 and 3][groups 0 and 1, 2 and 3] */
+        QB_UNROLL
+        for (int i = 0; i < 2; i++) {
+            pair[i][0] = _mm512_permutex2var_epi8(v[2 * i], planes_by_row(0x41014000), v[2 * i + 1]);
+            pair[i][1] = _mm512_permutex2var_epi8(v[2 * i], planes_by_row(0x43034202), v[2 * i + 1]);
+        }
+        QB_UNROLL
+        for (int g = 0; g < 4; g++) {
+            __m512i a = pair[0][g / 2], b = pair[1][g / 2];
+            out[2 * g + h] = g % 2 ? _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(a, 16), b)
+                                   : _mm512_mask_blend_epi16(0xaaaaaaaa, a, _mm512_slli_epi32(b, 16));
+        }
     }
-    QB_UNROLL
-    for (int g = 0; g < 4; g++) {
-      __m512i a = pair[0][g / 2], b = pair[1][g / 2];
-      out[2 * g + h] =
-          g % 2
-              ? _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(a, 16), b)
-              : _mm512_mask_blend_epi16(0xaaaaaaaa, a,
-                                        _mm512_slli_epi32(b, 16));
-    }
-  }
 }
 
 #endif

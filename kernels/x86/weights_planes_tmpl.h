@@ -18,184 +18,167 @@
  */
 
 #define W_ELEMS 256
-#define W_SUBS (W_ELEMS / W_SUB)
+#define W_SUBS  (W_ELEMS / W_SUB)
 
-QB_INLINE void panel_scales(const struct scales *sc, struct qb_panel *p,
-                            int64_t b, int half) {
-  float *scale = p->scale + b * W_SUBS * QB_PANEL_ROWS + half * 16;
-  if (W_SUB == 256) {
-    _mm512_store_ps(scale, _mm512_mul_ps(sc->d, _mm512_set1_ps(8)));
-    _mm512_store_ps(p->min_scale + b * QB_PANEL_ROWS + half * 16, sc->d);
+QB_INLINE void panel_scales(const struct scales *sc, struct qb_panel *p, int64_t b, int half)
+{
+    float *scale = p->scale + b * W_SUBS * QB_PANEL_ROWS + half * 16;
+    if (W_SUB == 256) {
+        _mm512_store_ps(scale, _mm512_mul_ps(sc->d, _mm512_set1_ps(8)));
+        _mm512_store_ps(p->min_scale + b * QB_PANEL_ROWS + half * 16, sc->d);
+        QB_UNROLL
+        for (int i = 0; i < 4; i++)
+            _mm512_store_si512(p->min_pair + ((b * 4 + i) * QB_PANEL_ROWS + half * 16) * 2, sc->down[i]);
+        return;
+    }
     QB_UNROLL
-    for (int i = 0; i < 4; i++)
-      _mm512_store_si512(p->min_pair +
-                             ((b * 4 + i) * QB_PANEL_ROWS + half * 16) * 2,
-                         sc->down[i]);
-    return;
-  }
-  QB_UNROLL
-  for (int i = 0; i < W_SUBS; i++) {
-    __m512i odd = sc->odd[i * W_SUB / 32];
-    if (W_SUB == 16)
-      odd = i % 2 ? _mm512_srli_epi32(odd, 16)
-                  : _mm512_and_si512(odd, _mm512_set1_epi32(0xffff));
-    _mm512_store_ps(scale + i * QB_PANEL_ROWS,
-                    _mm512_mul_ps(sc->d, _mm512_cvtepi32_ps(odd)));
-  }
+    for (int i = 0; i < W_SUBS; i++) {
+        __m512i odd = sc->odd[i * W_SUB / 32];
+        if (W_SUB == 16)
+            odd = i % 2 ? _mm512_srli_epi32(odd, 16) : _mm512_and_si512(odd, _mm512_set1_epi32(0xffff));
+        _mm512_store_ps(scale + i * QB_PANEL_ROWS, _mm512_mul_ps(sc->d, _mm512_cvtepi32_ps(odd)));
+    }
 }
 
 /* Decode 16 rows into half `half` of the panel. */
-QB_INLINE void panel_half(const struct qb_matrix *m, int64_t row0, int64_t k0,
-                          int64_t n_k, struct qb_panel *p, int half,
-                          enum rows16_kind kind) {
-  struct rows16 s;
-  uint8_t space[PLANES_SPACE] __attribute__((aligned(64)));
-  rows16_init(&s, m, row0, k0, kind);
-  for (int64_t b = 0; b < n_k / W_ELEMS; b++, rows16_next(&s, W_BYTES, kind)) {
-    const uint8_t *block = planes_block(&s, W_FIRST, W_BYTES, kind, space);
-    struct scales sc;
-    read_scales(block,
-                W_FIRST ? rows16_scale(&s, 0, 0, kind) : _mm512_setzero_ps(),
-                &sc);
-    panel_scales(&sc, p, b, half);
-    for (int c = 0; c < W_ELEMS / 64; c++) {
-      uint8_t *code =
-          p->code + (b * W_ELEMS + c * 64) * QB_PANEL_ROWS + half * 64;
-      __m512i w[16], out[16];
-      panel_codes(block, c, w);
-      planes_to_rows(w, out);
-      planes_to_rows(w + 8, out + 8);
-      QB_UNROLL
-      for (int v = 0; v < 16; v++)
-        _mm512_store_si512(code + v * 128, out[v]);
+QB_INLINE void panel_half(const struct qb_matrix *m, int64_t row0, int64_t k0, int64_t n_k,
+                          struct qb_panel *p, int half, enum rows16_kind kind)
+{
+    struct rows16 s;
+    uint8_t space[PLANES_SPACE] __attribute__((aligned(64)));
+    rows16_init(&s, m, row0, k0, kind);
+    for (int64_t b = 0; b < n_k / W_ELEMS; b++, rows16_next(&s, W_BYTES, kind)) {
+        const uint8_t *block = planes_block(&s, W_FIRST, W_BYTES, kind, space);
+        struct scales sc;
+        read_scales(block, W_FIRST ? rows16_scale(&s, 0, 0, kind) : _mm512_setzero_ps(), &sc);
+        panel_scales(&sc, p, b, half);
+        for (int c = 0; c < W_ELEMS / 64; c++) {
+            uint8_t *code = p->code + (b * W_ELEMS + c * 64) * QB_PANEL_ROWS + half * 64;
+            __m512i w[16], out[16];
+            panel_codes(block, c, w);
+            planes_to_rows(w, out);
+            planes_to_rows(w + 8, out + 8);
+            QB_UNROLL
+            for (int v = 0; v < 16; v++)
+                _mm512_store_si512(code + v * 128, out[v]);
+        }
     }
-  }
 }
 
 /* Four activations of column i for plane p of 32-block k. */
-QB_INLINE const int8_t *gemv_x4(const int8_t *x, int k, int p, int i,
-                                int cols) {
-  return x + ((k * 8 + p) * cols + i) * 4;
+QB_INLINE const int8_t *gemv_x4(const int8_t *x, int k, int p, int i, int cols)
+{
+    return x + ((k * 8 + p) * cols + i) * 4;
 }
 
 /* acc += codes times four activations each. The broadcast is part of the
  * instruction, which compilers miss. */
-QB_INLINE __m512i gemv_dot4(__m512i acc, __m512i codes, const int8_t *x) {
-  __asm__("vpdpbusd %2%{1to16%}, %1, %0"
-          : "+v"(acc)
-          : "v"(codes), "m"(*(const int32_t *)x));
-  return acc;
+QB_INLINE __m512i gemv_dot4(__m512i acc, __m512i codes, const int8_t *x)
+{
+    __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(acc) : "v"(codes), "m"(*(const int32_t *)x));
+    return acc;
 }
 
 /* Planes of 32 weights times the activations of column i: two chains. */
-QB_INLINE __m512i gemv_dot(__m512i start, const __m512i w[8], const int8_t *x,
-                           int k, int i, int cols) {
-  __m512i even = start, odd = _mm512_setzero_si512();
-  QB_UNROLL
-  for (int p = 0; p < 8; p += 2) {
-    even = gemv_dot4(even, w[p], gemv_x4(x, k, p, i, cols));
-    odd = gemv_dot4(odd, w[p + 1], gemv_x4(x, k, p + 1, i, cols));
-  }
-  return _mm512_add_epi32(even, odd);
+QB_INLINE __m512i gemv_dot(__m512i start, const __m512i w[8], const int8_t *x, int k, int i, int cols)
+{
+    __m512i even = start, odd = _mm512_setzero_si512();
+    QB_UNROLL
+    for (int p = 0; p < 8; p += 2) {
+        even = gemv_dot4(even, w[p], gemv_x4(x, k, p, i, cols));
+        odd = gemv_dot4(odd, w[p + 1], gemv_x4(x, k, p + 1, i, cols));
+    }
+    return _mm512_add_epi32(even, odd);
 }
 
 /* The sum of one column over a block of 16 rows; four chains. */
 struct gemv_sum {
-  __m512 f;     /* W_SUB 32 */
-  __m512i i[4]; /* 16, 256 */
+    __m512 f;     /* W_SUB 32 */
+    __m512i i[4]; /* 16, 256 */
 };
 
-QB_INLINE void gemv_chunk(struct gemv_sum *sum, const struct scales *sc,
-                          const __m512i w[16], const int8_t *x,
-                          const int32_t *nsum32, int c, int i, int cols) {
-  if (W_SUB == 256) {
-    __m512i d0 = gemv_dot(_mm512_setzero_si512(), w, x, 2 * c, i, cols);
-    __m512i d1 = gemv_dot(_mm512_setzero_si512(), w + 8, x, 2 * c + 1, i, cols);
-    __m512i dots =
-        _mm512_mask_blend_epi16(0xaaaaaaaa, d0, _mm512_slli_epi32(d1, 16));
-    sum->i[0] = _mm512_dpwssd_epi32(sum->i[0], dots, sc->odd[c]);
-    return;
-  }
-  QB_UNROLL
-  for (int h = 0; h < 2; h++) {
-    int k = 2 * c + h;
-    if (W_SUB == 32) {
-      __m512i start =
-          _mm512_slli_epi32(_mm512_set1_epi32(nsum32[k * cols + i]), W_SHIFT);
-      __m512i dot = gemv_dot(start, w + 8 * h, x, k, i, cols);
-      sum->f = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot),
-                               _mm512_cvtepi32_ps(sc->odd[k]), sum->f);
+QB_INLINE void gemv_chunk(struct gemv_sum *sum, const struct scales *sc, const __m512i w[16], const int8_t *x,
+                          const int32_t *nsum32, int c, int i, int cols)
+{
+    if (W_SUB == 256) {
+        __m512i d0 = gemv_dot(_mm512_setzero_si512(), w, x, 2 * c, i, cols);
+        __m512i d1 = gemv_dot(_mm512_setzero_si512(), w + 8, x, 2 * c + 1, i, cols);
+        __m512i dots = _mm512_mask_blend_epi16(0xaaaaaaaa, d0, _mm512_slli_epi32(d1, 16));
+        sum->i[0] = _mm512_dpwssd_epi32(sum->i[0], dots, sc->odd[c]);
+        return;
     }
     QB_UNROLL
-    for (int p = 0; p < 8 && W_SUB == 16; p++) {
-      __m512i x4 =
-          _mm512_set1_epi32(*(const int32_t *)gemv_x4(x, k, p, i, cols));
-      __m512i pairs = _mm512_maddubs_epi16(w[8 * h + p], x4);
-      sum->i[p % 4] = _mm512_dpwssd_epi32(sum->i[p % 4], pairs, sc->odd[k]);
+    for (int h = 0; h < 2; h++) {
+        int k = 2 * c + h;
+        if (W_SUB == 32) {
+            __m512i start = _mm512_slli_epi32(_mm512_set1_epi32(nsum32[k * cols + i]), W_SHIFT);
+            __m512i dot = gemv_dot(start, w + 8 * h, x, k, i, cols);
+            sum->f = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_cvtepi32_ps(sc->odd[k]), sum->f);
+        }
+        QB_UNROLL
+        for (int p = 0; p < 8 && W_SUB == 16; p++) {
+            __m512i x4 = _mm512_set1_epi32(*(const int32_t *)gemv_x4(x, k, p, i, cols));
+            __m512i pairs = _mm512_maddubs_epi16(w[8 * h + p], x4);
+            sum->i[p % 4] = _mm512_dpwssd_epi32(sum->i[p % 4], pairs, sc->odd[k]);
+        }
     }
-  }
 }
 
 /* What offset and minima add: integer factors times the negated sums of the
  * activations. */
-QB_INLINE __m512 gemv_total(const struct gemv_sum *sum, const struct scales *sc,
-                            const struct qb_act *a, int64_t b, int i,
-                            int cols) {
-  if (W_SUB == 32)
-    return sum->f;
-  __m512i t = _mm512_add_epi32(_mm512_add_epi32(sum->i[0], sum->i[1]),
-                               _mm512_add_epi32(sum->i[2], sum->i[3]));
-  const int16_t *npair =
-      W_SUB == 16 ? a->npair16 + b * 16 * cols : a->npair + b * 8 * cols;
-  __m512i n = _mm512_setzero_si512(), down = n;
-  QB_UNROLL
-  for (int j = 0; j < (W_SUB == 16 ? 8 : 4); j++) {
-    __m512i pair =
-        _mm512_set1_epi32(*(const int32_t *)(npair + (j * cols + i) * 2));
-    n = _mm512_dpwssd_epi32(n, sc->odd[j], pair);
-    if (W_SUB == 256)
-      down = _mm512_dpwssd_epi32(down, sc->down[j], pair);
-  }
-  if (W_SUB == 16)
-    t = _mm512_add_epi32(t, _mm512_slli_epi32(n, W_SHIFT));
-  else /* points are 0, 1, 2 here, and d an eighth */
-    t = _mm512_add_epi32(_mm512_slli_epi32(_mm512_add_epi32(t, n), 3), down);
-  return _mm512_cvtepi32_ps(t);
+QB_INLINE __m512 gemv_total(const struct gemv_sum *sum, const struct scales *sc, const struct qb_act *a,
+                            int64_t b, int i, int cols)
+{
+    if (W_SUB == 32)
+        return sum->f;
+    __m512i t =
+        _mm512_add_epi32(_mm512_add_epi32(sum->i[0], sum->i[1]), _mm512_add_epi32(sum->i[2], sum->i[3]));
+    const int16_t *npair = W_SUB == 16 ? a->npair16 + b * 16 * cols : a->npair + b * 8 * cols;
+    __m512i n = _mm512_setzero_si512(), down = n;
+    QB_UNROLL
+    for (int j = 0; j < (W_SUB == 16 ? 8 : 4); j++) {
+        __m512i pair = _mm512_set1_epi32(*(const int32_t *)(npair + (j * cols + i) * 2));
+        n = _mm512_dpwssd_epi32(n, sc->odd[j], pair);
+        if (W_SUB == 256)
+            down = _mm512_dpwssd_epi32(down, sc->down[j], pair);
+    }
+    if (W_SUB == 16)
+        t = _mm512_add_epi32(t, _mm512_slli_epi32(n, W_SHIFT));
+    else /* points are 0, 1, 2 here, and d an eighth */
+        t = _mm512_add_epi32(_mm512_slli_epi32(_mm512_add_epi32(t, n), 3), down);
+    return _mm512_cvtepi32_ps(t);
 }
 
 /* acc[c] += what one block adds to 16 rows. */
-QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b,
-                          __m512 *acc, int cols, enum rows16_kind kind) {
-  uint8_t space[PLANES_SPACE] __attribute__((aligned(64)));
-  int8_t x[QB_GEMV_MAX_COLS * W_ELEMS] __attribute__((aligned(64)));
-  const uint8_t *block = planes_block(s, W_FIRST, W_BYTES, kind, space);
-  const int32_t *nsum32 = a->nsum32 + b * 8 * cols;
-  struct gemv_sum sum[QB_GEMV_MAX_COLS];
-  struct scales sc;
-  planes_order(a->q + b * W_ELEMS * cols, cols, x);
-  read_scales(block,
-              W_FIRST ? rows16_scale(s, 0, 0, kind) : _mm512_setzero_ps(), &sc);
-  QB_UNROLL
-  for (int i = 0; i < QB_GEMV_MAX_COLS; i++) {
-    sum[i].f = _mm512_setzero_ps();
-    sum[i].i[0] = sum[i].i[1] = sum[i].i[2] = sum[i].i[3] =
-        _mm512_setzero_si512();
-  }
-  for (int c = 0; c < W_ELEMS / 64;
-       c++) { /* not unrolled: gcc then keeps what it decodes in memory */
-    __m512i w[16];
-    rows16_prefetch(s, 16 * W_BYTES / 4, kind);
-    read_planes(block, c, w);
+QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, __m512 *acc, int cols,
+                          enum rows16_kind kind)
+{
+    uint8_t space[PLANES_SPACE] __attribute__((aligned(64)));
+    int8_t x[QB_GEMV_MAX_COLS * W_ELEMS] __attribute__((aligned(64)));
+    const uint8_t *block = planes_block(s, W_FIRST, W_BYTES, kind, space);
+    const int32_t *nsum32 = a->nsum32 + b * 8 * cols;
+    struct gemv_sum sum[QB_GEMV_MAX_COLS];
+    struct scales sc;
+    planes_order(a->q + b * W_ELEMS * cols, cols, x);
+    read_scales(block, W_FIRST ? rows16_scale(s, 0, 0, kind) : _mm512_setzero_ps(), &sc);
     QB_UNROLL
-    for (int i = 0; i < cols; i++)
-      gemv_chunk(&sum[i], &sc, w, x, nsum32, c, i, cols);
-  }
-  QB_UNROLL
-  for (int i = 0; i < cols; i++) {
-    __m512 d = _mm512_mul_ps(sc.d, _mm512_set1_ps(a->scale[b * cols + i]));
-    acc[i] =
-        _mm512_fmadd_ps(gemv_total(&sum[i], &sc, a, b, i, cols), d, acc[i]);
-  }
+    for (int i = 0; i < QB_GEMV_MAX_COLS; i++) {
+        sum[i].f = _mm512_setzero_ps();
+        sum[i].i[0] = sum[i].i[1] = sum[i].i[2] = sum[i].i[3] = _mm512_setzero_si512();
+    }
+    for (int c = 0; c < W_ELEMS / 64; c++) { /* not unrolled: gcc then keeps what it decodes in memory */
+        __m512i w[16];
+        rows16_prefetch(s, 16 * W_BYTES / 4, kind);
+        read_planes(block, c, w);
+        QB_UNROLL
+        for (int i = 0; i < cols; i++)
+            gemv_chunk(&sum[i], &sc, w, x, nsum32, c, i, cols);
+    }
+    QB_UNROLL
+    for (int i = 0; i < cols; i++) {
+        __m512 d = _mm512_mul_ps(sc.d, _mm512_set1_ps(a->scale[b * cols + i]));
+        acc[i] = _mm512_fmadd_ps(gemv_total(&sum[i], &sc, a, b, i, cols), d, acc[i]);
+    }
 }
 
 #define W_ISA avx512vbmi
