@@ -13,7 +13,8 @@ struct defaults {
 };
 
 static const struct defaults presets[] = {
-    [QB_PRESET_NONE] = {"shape:qwen2.5-1.5b", "Q4_0,Q4_0_8_8,Q4_K_M,IQ4_NL,IQ4_XS", "512,1024", "128", 5},
+    [QB_PRESET_NONE] = {"shape:qwen2.5-1.5b", "Q4_0,Q4_0_8_8,Q4_K_M,IQ4_NL,IQ4_XS,IQ3_M,IQ2_M", "512,1024",
+                        "128", 5},
     [QB_PRESET_QUICK] = {"shape:llama-3.2-1b", "Q4_0,Q4_0_8_8,Q4_K_M,IQ4_NL,IQ4_XS", "512", "64", 3},
     [QB_PRESET_CARD] = {"shape:qwen2.5-3b", "Q4_0,Q4_K_M,Q4_0_8_8", "512,1024,2048", "128,256,512", 5},
 };

@@ -65,9 +65,11 @@ static const struct qb_option options[] = {
          "shapes.",
          NULL, NULL),
     LIST("formats", NULL, formats, "FTYPE[@LAYOUT]",
-         "File types to make of a shape, each with a layout if wanted (Q4_0@8x8, Q4_K_M@auto); all; card: "
-         "the 25 of model "
-         "cards. Default Q4_0,Q4_0_8_8,Q4_K_M,IQ4_NL,IQ4_XS; a file runs in its own type.",
+         "File types to make of a shape or file, each with a layout if wanted (Q4_0@8x8, Q4_K_M@auto); all; "
+         "card: "
+         "the 25 of model cards. Default of shapes Q4_0,Q4_0_8_8,Q4_K_M,IQ4_NL,IQ4_XS,IQ3_M,IQ2_M (quick: "
+         "the first five); "
+         "a file runs in its own type. A file in another type is quantized in memory.",
          NULL, NULL),
     STRING("layout", NULL, layout, "LAYOUT",
            "Layout of formats without @LAYOUT: plain, 4x4, 4x8, 8x8, r16 or auto.", layout_choices),
@@ -84,6 +86,12 @@ static const struct qb_option options[] = {
          isa_choices),
     FLAG("imatrix-mix", imatrix_mix, "Shapes get the type mix of files made with an importance matrix.",
          "yes"),
+    STRING("imatrix", NULL, imatrix, "FILE", "Importance matrix for types made of a file.", NULL),
+    FLAG("cache", cache,
+         "Keep the tensors of types made of a file in ~/.cache/qbench/quantized for the next run.", "yes"),
+    {"cache-size", NULL, QB_OPT_STRING, AT(cache_size), "SIZE",
+     "Most bytes of that cache: 500M, 20G, 8GiB; the least recently used tensors make room.", "16G", 0, 0,
+     NULL},
     HEADING("threads"),
     INTS("threads", "t", threads, "Threads; 0 = one a physical core within affinity and CPU quota.", "0", 0,
          4096),

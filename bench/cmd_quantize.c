@@ -10,6 +10,7 @@
 #include "bench/machine.h"
 #include "bench/progress.h"
 #include "bench/shape_model.h"
+#include "bench/size_parse.h"
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -154,6 +155,8 @@ static enum qb_status read_options(struct command *c, struct qb_err *err)
     c->plan_options.assume_imatrix = o->assume_imatrix;
     if (o->split_max_size)
         QB_TRY(qb_size_parse(&c->split_bytes, o->split_max_size, "--split-max-size", err));
+    if (o->split_max_size && c->split_bytes == 0)
+        return qb_fail(err, QB_ERR_USAGE, "option '--split-max-size': parts of 0 bytes hold nothing");
     return QB_OK;
 }
 

@@ -46,8 +46,6 @@ enum qb_status qb_quantize_operands(const struct qb_str_list *operands, struct q
  */
 enum qb_status qb_quantize_path(char **path, const char *in, const char *out, const struct qb_ftype *ftype,
                                 bool single, struct qb_err *err);
-/* "500M", "2G" (10^6, 10^9), "1MiB", or bytes. */
-enum qb_status qb_size_parse(uint64_t *bytes, const char *text, const char *option, struct qb_err *err);
 /* Would an output overwrite a file that is read? */
 enum qb_status qb_quantize_check_paths(const struct qb_str_list *paths, const struct qb_gguf *g,
                                        const char *imatrix, struct qb_err *err);

@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "bench/cmd_quantize.h"
 #include "bench/ftype_list.h"
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,34 +155,6 @@ enum qb_status qb_quantize_path(char **path, const char *in, const char *out, co
         st = qb_strdup(path, b.data, err);
     qb_buf_release(&b);
     return st;
-}
-
-/* ---- sizes ---- */
-
-enum qb_status qb_size_parse(uint64_t *bytes, const char *text, const char *option, struct qb_err *err)
-{
-    static const struct {
-        const char *name;
-        uint64_t factor;
-    } units[] = {{"", 1},
-                 {"K", 1000},
-                 {"M", 1000000},
-                 {"G", 1000000000},
-                 {"KB", 1000},
-                 {"MB", 1000000},
-                 {"GB", 1000000000},
-                 {"KiB", UINT64_C(1) << 10},
-                 {"MiB", UINT64_C(1) << 20},
-                 {"GiB", UINT64_C(1) << 30}};
-    char *end;
-    errno = 0;
-    unsigned long long v = strtoull(text, &end, 10);
-    bool ok = !errno && end != text && text[0] != '-' && v > 0;
-    for (size_t i = 0; ok && i < QB_ARRAY_LEN(units); i++)
-        if (strcasecmp(end, units[i].name) == 0 && !__builtin_mul_overflow(v, units[i].factor, bytes))
-            return QB_OK;
-    return qb_fail(err, QB_ERR_USAGE, "option '%s': '%s' is no size (for example: 500M, 2G, 4GiB)", option,
-                   text);
 }
 
 /* ---- what is in the way ---- */

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "bench/commands.h"
 #include "bench/logit_check.h"
+#include "bench/size_parse.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +52,7 @@ static void forecast_all(struct qb_lab *l)
         void *f = NULL;
         enum qb_status st = qb_calloc(&f, 1, sizeof *x->forecast, "a model", &err);
         if (!st)
-            st = qb_forecast_make(f, &l->suite->variants[v], &err);
+            st = qb_forecast_make(f, &l->suite->variants[v], &l->quantized, &err);
         if (!st) {
             x->forecast = f;
             continue;
@@ -86,7 +87,11 @@ enum qb_status qb_lab_init(struct qb_lab *l, const struct qb_suite *s, const str
                            const struct qb_topology *t, const struct qb_machine *m, struct qb_err *err)
 {
     *l = (struct qb_lab){.suite = s, .options = o, .topology = t, .machine = m};
-    enum qb_status st = init_all(l, err);
+    l->quantized = (struct qb_quantized){.imatrix_path = o->imatrix, .use_cache = o->cache};
+    enum qb_status st =
+        o->cache_size ? qb_size_parse(&l->quantized.cache_bytes, o->cache_size, "--cache-size", err) : QB_OK;
+    if (!st)
+        st = init_all(l, err);
     if (st)
         qb_lab_release(l);
     return st;
@@ -96,8 +101,10 @@ void qb_lab_release(struct qb_lab *l)
 {
     if (l->specimens && l->stands)
         qb_lab_unload(l, 0, l->suite->n_variants);
-    for (size_t i = 0; l->specimens && i < l->suite->n_variants; i++)
+    for (size_t i = 0; l->specimens && i < l->suite->n_variants; i++) {
+        qb_forecast_release(l->specimens[i].forecast);
         free(l->specimens[i].forecast);
+    }
     for (size_t i = 0; l->trials && i < l->suite->n_cases; i++) {
         free(l->trials[i].ns);
         free(l->trials[i].round);
@@ -107,6 +114,7 @@ void qb_lab_release(struct qb_lab *l)
         qb_placement_release(&l->crews[i].placement);
         qb_buf_release(&l->crews[i].map);
     }
+    qb_quantized_release(&l->quantized);
     free(l->crews);
     free(l->specimens);
     free(l->stands);
@@ -192,6 +200,8 @@ uint64_t qb_lab_variant_bytes(const struct qb_lab *l, size_t variant)
     if (!f)
         return 0;
     uint64_t bytes = f->tensor_bytes;
+    if (f->plan.n && l->suite->variants[variant].layout != QB_LAYOUT_PLAIN)
+        bytes += f->tensor_bytes; /* as it was made, and in the layout */
     struct qb_model *probe = calloc(1, sizeof *probe);
     if (probe && probe_init(probe, &f->hp, NULL) == QB_OK)
         bytes += sessions_bytes(l, variant, probe);
@@ -236,7 +246,7 @@ static enum qb_status load_variant(struct qb_lab *l, size_t v, struct qb_err *er
     const struct qb_kernels_of *k = qb_lab_kernels(l, qb_lab_isa(&s->variants[v]), err);
     if (!k)
         return err->code;
-    QB_TRY(qb_source_load(&x->model, &s->variants[v], x->forecast, &k->set, l->crews[0].pool,
+    QB_TRY(qb_source_load(&x->model, &s->variants[v], x->forecast, &l->quantized, &k->set, l->crews[0].pool,
                           (uint64_t)l->options->seed, err));
     qb_work_of(&x->work, x->model, &k->set);
     QB_TRY(draw_tokens(l, x, err));
@@ -246,6 +256,60 @@ static enum qb_status load_variant(struct qb_lab *l, size_t v, struct qb_err *er
             snprintf(l->stands[i].reason, sizeof l->stands[i].reason, "%s", failed.message);
     }
     return QB_OK;
+}
+
+static bool is_made(const struct qb_lab *l, size_t v, const char *path)
+{
+    const struct qb_specimen *x = &l->specimens[v];
+    return !x->reason[0] && x->forecast && x->forecast->plan.n &&
+           (!path || strcmp(l->suite->variants[v].source, path) == 0);
+}
+
+static bool keep_quantizing(void *arg, double share, const char *tensor)
+{
+    const struct qb_lab *l = arg;
+    if (l->on_quantizing)
+        l->on_quantizing(l->on_quantizing_arg, share, tensor);
+    return !qb_interrupted();
+}
+
+/* Make the variants of [from, to) that are this file in other types. */
+static void quantize_source(struct qb_lab *l, const char *path, size_t from, size_t to)
+{
+    struct qb_err err = {0};
+    const struct qb_quant_plan **plans;
+    enum qb_status st = qb_calloc((void **)&plans, to - from + 1, sizeof *plans, "the plans", &err);
+    size_t n = 0;
+    for (size_t v = from; v < to && !st; v++)
+        if (is_made(l, v, path)) {
+            l->specimens[v].forecast->plan_index = n;
+            plans[n++] = &l->specimens[v].forecast->plan;
+        }
+    if (!st)
+        st = qb_quantized_make(&l->quantized, path, plans, n, l->crews[0].pool, keep_quantizing, l, &err);
+    free(plans);
+    for (size_t v = from; v < to && st; v++)
+        if (is_made(l, v, path))
+            snprintf(l->specimens[v].reason, sizeof l->specimens[v].reason, "%s", err.message);
+}
+
+void qb_lab_quantize(struct qb_lab *l, size_t from, size_t to,
+                     void (*note)(void *arg, double share, const char *tensor), void *arg)
+{
+    l->on_quantizing = note;
+    l->on_quantizing_arg = arg;
+    for (size_t v = from; v < to; v++) {
+        const char *path = l->suite->variants[v].source;
+        size_t first = from;
+        while (first < v && strcmp(l->suite->variants[first].source, path) != 0)
+            first++;
+        if (first == v) /* of the file's variants, the first */
+            for (size_t k = v; k < to; k++)
+                if (is_made(l, k, path)) {
+                    quantize_source(l, path, from, to);
+                    break;
+                }
+    }
 }
 
 void qb_lab_load(struct qb_lab *l, size_t from, size_t to)
@@ -274,6 +338,7 @@ void qb_lab_unload(struct qb_lab *l, size_t from, size_t to)
         l->specimens[v].model = NULL;
         l->specimens[v].tokens = NULL;
     }
+    qb_quantized_drop(&l->quantized);
 }
 
 const char *qb_lab_reason(const struct qb_lab *l, size_t c)

@@ -71,6 +71,9 @@ struct qb_lab {
     struct qb_stand *stands;       /* one a configuration */
     struct qb_trial *trials;       /* one a case */
     int64_t n_tokens;              /* ids in a specimen's list */
+    struct qb_quantized quantized; /* files in other types than their own */
+    void (*on_quantizing)(void *arg, double share, const char *tensor); /* NULL: nobody wants to know */
+    void *on_quantizing_arg;
 };
 
 enum qb_status qb_lab_init(struct qb_lab *l, const struct qb_suite *s, const struct qb_bench_options *o,
@@ -84,6 +87,12 @@ const struct qb_kernels_of *qb_lab_kernels(struct qb_lab *l, enum qb_isa isa, st
 
 /* Bytes that a variant takes with all its sessions. */
 uint64_t qb_lab_variant_bytes(const struct qb_lab *l, size_t variant);
+/*
+ * Make those of variants [from, to) that are files in other types than their own; unload drops what was made.
+ * What fails keeps its reason. note (or NULL) is called now and then.
+ */
+void qb_lab_quantize(struct qb_lab *l, size_t from, size_t to,
+                     void (*note)(void *arg, double share, const char *tensor), void *arg);
 /* Load variants [from, to), open and check their sessions. What fails keeps its reason and is left out. */
 void qb_lab_load(struct qb_lab *l, size_t from, size_t to);
 void qb_lab_unload(struct qb_lab *l, size_t from, size_t to);

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <time.h>
 
+#define NOTE_NS 500000000ull
+
 /* A filled row whose baseline is perhaps not measured yet. */
 struct held {
     struct qb_record record;
@@ -33,6 +35,7 @@ struct run {
     struct held *held; /* one a case; rows leave in the order of the table */
     size_t n_held, n_sent;
     size_t n_failed;
+    uint64_t note_ns; /* of the last note about quantizing */
 };
 
 size_t qb_measure_group_end(const struct qb_lab *l, size_t from)
@@ -188,8 +191,21 @@ static void choose_cases(struct run *r)
     }
 }
 
+static void note_quantizing(void *arg, double share, const char *tensor)
+{
+    struct run *r = arg;
+    char what[160];
+    uint64_t now = qb_now_ns();
+    if (now - r->note_ns < NOTE_NS)
+        return;
+    r->note_ns = now;
+    snprintf(what, sizeof what, "quantizing %.64s, %.0f %%", tensor, 100 * share);
+    qb_progress_note(&r->progress, what);
+}
+
 static void load_group(struct run *r)
 {
+    qb_lab_quantize(r->lab, r->from, r->to, note_quantizing, r);
     for (size_t v = r->from; v < r->to && !qb_interrupted(); v++) {
         char what[160];
         const struct qb_variant *variant = &r->lab->suite->variants[v];

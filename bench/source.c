@@ -85,47 +85,64 @@ static enum qb_status count_file(struct qb_forecast *f, const struct qb_gguf *g,
     return QB_OK;
 }
 
-static enum qb_status check_wanted_type(const struct qb_forecast *f, const struct qb_variant *v,
-                                        struct qb_err *err)
+/* Does the file hold what is wanted? */
+static bool is_wanted_type(const struct qb_forecast *f, const struct qb_variant *v)
 {
-    if (!v->ftype || (f->ftype && v->ftype->gguf_id == f->ftype->gguf_id && f->ftype->gguf_id >= 0))
-        return QB_OK;
-    /* the historical layouts of a type: the same weights */
-    if (f->ftype && v->ftype->base_type_id == f->ftype->base_type_id && v->ftype->layout != QB_LAYOUT_PLAIN)
-        return QB_OK;
-    return qb_fail(err, QB_ERR_UNSUPPORTED,
-                   "'%s' holds %s: making %s from it needs the quantizer, which this build lacks", v->source,
-                   f->ftype ? f->ftype->name : "an unknown file type", v->ftype->name);
+    if (!v->ftype || v->ftype == f->ftype)
+        return true;
+    /* the historical layouts of a type: the same weights, whatever early types the file has */
+    return f->ftype && v->ftype->base_type_id == f->ftype->base_type_id &&
+           v->ftype->layout != QB_LAYOUT_PLAIN;
 }
 
-static enum qb_status forecast_file(struct qb_forecast *f, const struct qb_variant *v, struct qb_err *err)
+static enum qb_status count_plan(struct qb_forecast *f, const struct qb_variant *v, struct qb_quantized *q,
+                                 struct qb_err *err)
+{
+    QB_TRY(qb_quantized_plan(q, &f->plan, v->source, v->ftype, err));
+    f->ftype = v->ftype;
+    for (size_t i = 0; i < f->plan.n; i++)
+        count_tensor(f, f->plan.tensors[i].name, f->plan.tensors[i].ne, f->plan.tensors[i].bytes);
+    f->n_params = f->plan.n_params;
+    return QB_OK;
+}
+
+static enum qb_status forecast_file(struct qb_forecast *f, const struct qb_variant *v, struct qb_quantized *q,
+                                    struct qb_err *err)
 {
     struct qb_gguf *g = NULL;
     QB_TRY(qb_gguf_open(&g, v->source, err));
     enum qb_status st = qb_hparams_read(&f->hp, g, err);
-    if (!st) {
-        f->ftype = qb_ftype_by_gguf_id(f->hp.ftype);
-        st = count_file(f, g, err);
-    }
     if (!st)
-        st = check_wanted_type(f, v, err);
+        f->ftype = qb_ftype_by_gguf_id(f->hp.ftype);
+    bool as_it_is = !st && is_wanted_type(f, v);
+    if (!st && as_it_is)
+        st = count_file(f, g, err);
     qb_gguf_close(g);
-    return st;
+    return st || as_it_is ? st : count_plan(f, v, q, err);
 }
 
-enum qb_status qb_forecast_make(struct qb_forecast *f, const struct qb_variant *v, struct qb_err *err)
+enum qb_status qb_forecast_make(struct qb_forecast *f, const struct qb_variant *v, struct qb_quantized *q,
+                                struct qb_err *err)
 {
     memset(f, 0, sizeof *f);
-    return v->shape ? forecast_shape(f, v, err) : forecast_file(f, v, err);
+    return v->shape ? forecast_shape(f, v, err) : forecast_file(f, v, q, err);
+}
+
+void qb_forecast_release(struct qb_forecast *f)
+{
+    if (f)
+        qb_quant_plan_release(&f->plan);
 }
 
 enum qb_status qb_source_load(struct qb_model **out, const struct qb_variant *v, const struct qb_forecast *f,
-                              const struct qb_kernel_set *set, struct qb_pool *pool, uint64_t seed,
-                              struct qb_err *err)
+                              struct qb_quantized *q, const struct qb_kernel_set *set, struct qb_pool *pool,
+                              uint64_t seed, struct qb_err *err)
 {
     struct qb_model_options o = {.layout = v->layout, .set = set, .pool = pool, .seed = seed};
     if (v->shape)
         return qb_model_synthesize(out, &f->hp, v->ftype, v->imatrix_mix, &o, err);
+    if (f->plan.n)
+        return qb_quantized_open(q, out, v->source, f->plan_index, &f->plan, &o, err);
     return qb_model_open(out, v->source, &o, err);
 }
 

@@ -14,11 +14,11 @@
 struct qb_bench_options {
     struct qb_str_list models, formats, pg, type_k, type_v, isa;
     struct qb_int_list n_prompt, n_gen, n_depth, n_batch, n_ubatch, threads, threads_batch;
-    const char *cpu_mask, *layout, *report_dir;
+    const char *cpu_mask, *layout, *report_dir, *imatrix, *cache_size;
     int numa, preset, output, output_err;
     int64_t rounds, max_rounds, seed, max_memory;
     double ci_target, delay;
-    bool smt, warmup, profile, progress, quiet, imatrix_mix, dry_run, list_shapes;
+    bool smt, warmup, profile, progress, quiet, imatrix_mix, cache, dry_run, list_shapes;
 };
 
 enum qb_preset { QB_PRESET_NONE, QB_PRESET_QUICK, QB_PRESET_CARD };

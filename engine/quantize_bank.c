@@ -1,9 +1,10 @@
 /*
  * Tensors in memory: of every tensor of the source one block with its encoding in each type that a plan
- * wants.
+ * wants. With a cache they are mappings of its files instead, whose pages the system can take back.
  */
 #include "engine/quantize_bank.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -16,6 +17,8 @@ struct qb_quant_bank {
     struct qb_gguf_tensor *tensors; /* [n_plans][n_tensors] */
     struct qb_err *errs;            /* [n_plans]; QB_OK: all its tensors are there */
     struct qb_block *blocks;        /* [n_tensors] */
+    struct qb_mapping *maps;        /* of cached tensors */
+    size_t n_maps, cap_maps;
 };
 
 /* A tensor of the source on its way into the bank. */
@@ -24,9 +27,11 @@ struct entry {
     const struct qb_imatrix_entry *importance;
     int type_ids[QB_QUANT_MAX_TARGETS];
     size_t bytes[QB_QUANT_MAX_TARGETS];
-    uint8_t *data[QB_QUANT_MAX_TARGETS], *at[QB_QUANT_MAX_TARGETS];
+    const uint8_t *data[QB_QUANT_MAX_TARGETS];
+    uint8_t *at[QB_QUANT_MAX_TARGETS]; /* where the next bytes go, of those that are encoded */
     struct qb_err errs[QB_QUANT_MAX_TARGETS];
     int n;
+    int n_missing; /* the first ones: not in the cache */
 };
 
 static const struct qb_quant_tensor *tensor_of(const struct qb_quant_plan *p,
@@ -68,12 +73,12 @@ static enum qb_status collect(struct entry *e, const struct qb_quant_bank_job *j
 static enum qb_status allocate(struct entry *e, struct qb_block *block, struct qb_err *err)
 {
     size_t sum = 0;
-    for (int k = 0; k < e->n; k++)
+    for (int k = 0; k < e->n_missing; k++)
         if (!qb_size_add(sum, qb_align_up(e->bytes[k], ALIGN), &sum))
             return qb_fail(err, QB_ERR_MEMORY, "tensor '%s' does not fit in any memory", e->from->name);
     QB_TRY(qb_block_init(block, sum, false, "quantized tensors", err));
     uint8_t *at = block->data;
-    for (int k = 0; k < e->n; k++) {
+    for (int k = 0; k < e->n_missing; k++) {
         e->data[k] = e->at[k] = at;
         at += qb_align_up(e->bytes[k], ALIGN);
     }
@@ -114,11 +119,11 @@ static enum qb_status encode(struct sink *s, struct qb_err *err)
 {
     struct entry *e = s->e;
     struct qb_quant_work w = {s->job->pool, take, s, proceed, s};
-    enum qb_status st = qb_quant_tensor_encode(e->from, e->importance, e->type_ids, e->n, &w, err);
+    enum qb_status st = qb_quant_tensor_encode(e->from, e->importance, e->type_ids, e->n_missing, &w, err);
     if (st != QB_ERR_FORMAT)
         return st;
-    for (int k = 0; k < e->n; k++) {
-        e->at[k] = e->data[k];
+    for (int k = 0; k < e->n_missing; k++) {
+        e->at[k] = (uint8_t *)(uintptr_t)e->data[k]; /* again from the start of the block */
         s->first = k;
         st = qb_quant_tensor_encode(e->from, e->importance, &e->type_ids[k], 1, &w, &e->errs[k]);
         if (st && st != QB_ERR_FORMAT) {
@@ -127,6 +132,80 @@ static enum qb_status encode(struct sink *s, struct qb_err *err)
             return st;
         }
     }
+    return QB_OK;
+}
+
+/* ---- the cache ---- */
+
+/* Take a mapping over, and the bytes in it as the data of type k. */
+static enum qb_status keep_map(struct qb_quant_bank *b, struct entry *e, int k, struct qb_mapping *map,
+                               const uint8_t *data, struct qb_err *err)
+{
+    if (b->n_maps == b->cap_maps) {
+        size_t cap = b->cap_maps ? 2 * b->cap_maps : 256;
+        struct qb_mapping *more = realloc(b->maps, cap * sizeof *more);
+        if (!more) {
+            qb_mapping_close(map);
+            return qb_fail(err, QB_ERR_MEMORY, "not enough memory for quantized tensors");
+        }
+        b->maps = more;
+        b->cap_maps = cap;
+    }
+    b->maps[b->n_maps++] = *map;
+    e->data[k] = data;
+    return QB_OK;
+}
+
+static void swap_types(struct entry *e, int i, int k)
+{
+    int type_id = e->type_ids[i];
+    size_t bytes = e->bytes[i];
+    const uint8_t *data = e->data[i];
+    e->type_ids[i] = e->type_ids[k];
+    e->bytes[i] = e->bytes[k];
+    e->data[i] = e->data[k];
+    e->type_ids[k] = type_id;
+    e->bytes[k] = bytes;
+    e->data[k] = data;
+}
+
+/* What the cache has goes to the end of the list. */
+static enum qb_status find_cached(struct qb_quant_bank *b, struct entry *e, struct qb_quant_cache *cache,
+                                  const struct qb_quant_origin *origin, struct qb_err *err)
+{
+    for (int k = 0; k < e->n_missing;) {
+        struct qb_mapping map;
+        const uint8_t *data;
+        if (!qb_quant_cache_find(cache, origin, e->type_ids[k], e->bytes[k], &map, &data)) {
+            k++;
+            continue;
+        }
+        QB_TRY(keep_map(b, e, k, &map, data, err));
+        swap_types(e, k, --e->n_missing);
+    }
+    return QB_OK;
+}
+
+/* What was made goes into the cache and is used from there, so that its memory can be taken back. */
+static enum qb_status store(struct qb_quant_bank *b, struct entry *e, size_t i, struct qb_quant_cache *cache,
+                            const struct qb_quant_origin *origin, struct qb_err *err)
+{
+    int in_cache = 0;
+    for (int k = 0; k < e->n_missing; k++) {
+        struct qb_mapping map;
+        const uint8_t *data;
+        struct qb_err why;
+        if (e->errs[k].code)
+            continue;
+        if (qb_quant_cache_put(cache, origin, e->type_ids[k], e->data[k], e->bytes[k], &why) != QB_OK)
+            qb_warn("%s; going on without it", why.message);
+        if (!qb_quant_cache_find(cache, origin, e->type_ids[k], e->bytes[k], &map, &data))
+            continue;
+        QB_TRY(keep_map(b, e, k, &map, data, err));
+        in_cache++;
+    }
+    if (in_cache == e->n_missing)
+        qb_block_release(&b->blocks[i]);
     return QB_OK;
 }
 
@@ -154,6 +233,24 @@ static void enter(struct qb_quant_bank *b, const struct qb_quant_bank_job *job, 
     }
 }
 
+/* All encodings of a tensor, from the cache or from the encoders. */
+static enum qb_status make(struct qb_quant_bank *b, struct sink *s, size_t i, struct qb_err *err)
+{
+    struct entry *e = s->e;
+    struct qb_quant_cache *cache = s->job->cache;
+    struct qb_quant_origin origin = {{0, 0}};
+    e->n_missing = e->n;
+    if (cache) {
+        origin = qb_quant_cache_origin(cache, e->from, e->importance);
+        QB_TRY(find_cached(b, e, cache, &origin, err));
+    }
+    if (e->n_missing == 0)
+        return QB_OK;
+    QB_TRY(allocate(e, &b->blocks[i], err));
+    QB_TRY(encode(s, err));
+    return cache ? store(b, e, i, cache, &origin, err) : QB_OK;
+}
+
 static enum qb_status fill(struct qb_quant_bank *b, const struct qb_quant_bank_job *job, struct qb_err *err)
 {
     uint64_t total = 1,
@@ -172,9 +269,7 @@ static enum qb_status fill(struct qb_quant_bank *b, const struct qb_quant_bank_j
         }
         struct sink s = {e, 0, job, (double)done / (double)total, (double)bytes / (double)total};
         if (!st && e->n)
-            st = allocate(e, &b->blocks[i], err);
-        if (!st && e->n)
-            st = encode(&s, err);
+            st = make(b, &s, i, err);
         if (!st)
             enter(b, job, i, e);
         done += bytes;
@@ -215,6 +310,9 @@ void qb_quant_bank_free(struct qb_quant_bank *b)
         return;
     for (size_t i = 0; b->blocks && i < b->n_tensors; i++)
         qb_block_release(&b->blocks[i]);
+    for (size_t i = 0; i < b->n_maps; i++)
+        qb_mapping_close(&b->maps[i]);
+    free(b->maps);
     free(b->blocks);
     free(b->errs);
     free(b->tensors);

@@ -1,11 +1,12 @@
 /*
  * A file quantized in memory to several file types at once. A tensor that several of them want in the same
- * type is made once and shared.
+ * type is made once and shared; with a cache it is made once for all runs, and mapped from there.
  */
 #ifndef QB_ENGINE_QUANTIZE_BANK_H
 #define QB_ENGINE_QUANTIZE_BANK_H
 
 #include "engine/quantize.h"
+#include "engine/quantize_cache.h"
 
 struct qb_quant_bank;
 
@@ -14,6 +15,7 @@ struct qb_quant_bank_job {
     const struct qb_quant_plan *const *plans; /* of this source and one importance matrix, or none */
     size_t n_plans;
     struct qb_pool *pool;
+    struct qb_quant_cache *cache; /* NULL: none */
     /* Share of the work that is done, and the tensor at work; false = stop. NULL: never asked. */
     bool (*progress)(void *arg, double share, const char *tensor);
     void *progress_arg;

@@ -209,7 +209,7 @@ enum qb_status qb_quant_plan_check(const struct qb_quant_plan *p, const struct q
             return qb_fail(
                 err, QB_ERR_USAGE,
                 "tensor '%s' would become %s, which needs an importance matrix with an entry for it "
-                "(--imatrix; --force goes on without)",
+                "(--imatrix)",
                 p->tensors[i].name, qb_gguf_type_name(p->tensors[i].type_id));
     return QB_OK;
 }

@@ -48,8 +48,8 @@ static void test_defaults(void **state)
     defaults(&o);
     assert_int_equal(qb_bench_options_complete(&o, &err), QB_OK);
     assert_int_equal(qb_suite_init(&s, &o, 3, &err), QB_OK);
-    assert_int_equal(s.n_variants, 5);
-    assert_int_equal(s.n_cases, 15);
+    assert_int_equal(s.n_variants, 7);
+    assert_int_equal(s.n_cases, 21);
     assert_int_equal(s.rounds, 5);
     assert_string_equal(s.variants[0].source, "shape:qwen2.5-1.5b");
     assert_string_equal(s.variants[1].name, "Q4_0_8_8");
