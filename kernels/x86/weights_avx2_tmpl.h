@@ -31,6 +31,12 @@
  * *sum, const uint8_t *ahead, enum rows8_kind kind); sums over block n of (code - offset) times activation,
  * exact; prefetches as gemv_block
  *
+ * With W_OWN_ORDER the GEMV may take the weights of a run in another order than a panel has them:
+ *
+ *   __m256i gemv_code(struct block8 b, int c, int j, int i);
+ *   __m256i gemv_x(const int8_t *q, int i, int col, int cols);
+ *            four codes for each row, and the activations of column `col` for them; q: those of the run
+ *
  * The loops over blocks and rows are those of weights_frame_avx2_tmpl.h. Products have the codes as the
  * unsigned operand; the offset is paid by starting from the negated activation sums.
  */
@@ -147,6 +153,18 @@ QB_INLINE void gemv_block(const struct block8 *b, const struct qb_act *a, int64_
     }
 }
 #else
+#ifndef W_OWN_ORDER
+QB_INLINE __m256i gemv_code(struct block8 b, int c, int j, int i)
+{
+    return read_code(b, c, j, i);
+}
+
+QB_INLINE __m256i gemv_x(const int8_t *q, int i, int col, int cols)
+{
+    return gemv_x4(q + (i * cols + col) * 4);
+}
+#endif
+
 /* Integer sums over sub-block j of chunk c; q are its activations. */
 QB_INLINE void gemv_dot(const struct block8 *b, int c, int j, const int8_t *q, int cols,
                         struct gemv_sums *sum)
@@ -159,13 +177,13 @@ QB_INLINE void gemv_dot(const struct block8 *b, int c, int j, const int8_t *q, i
         __m256i w[GEMV_VECS], a[GEMV_VECS];
         QB_UNROLL
         for (int v = 0; v < GEMV_VECS; v++) {
-            w[v] = read_code(b[v], c, j, i);
+            w[v] = gemv_code(b[v], c, j, i);
             a[v] = W_WIDE ? _mm256_abs_epi8(w[v]) : w[v];
         }
         QB_UNROLL
         for (int x = 0; x < cols * GEMV_VECS; x++) {
             const int n = x / GEMV_VECS, v = x % GEMV_VECS;
-            __m256i x4 = gemv_x4(q + (i * cols + n) * 4);
+            __m256i x4 = gemv_x(q, i, n, cols);
             __m256i t;
             if (W_NEGATABLE && cols == 1) /* the magnitudes of the activations serve both vectors */
                 t = _mm256_maddubs_epi16(_mm256_abs_epi8(x4), _mm256_sign_epi8(w[v], x4));

@@ -10,6 +10,7 @@
 #define W_MIN   QB_MIN_NONE
 #define W_CHUNK 32
 #define W_DEPTH 8
+#define W_OWN_ORDER
 
 QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
 {
@@ -33,6 +34,25 @@ QB_INLINE __m256i read_code(struct block8 b, int c, int j, int i)
     __m256i v = spread_byte(block8_dwords(b, 2 + 8 * c + i / 4 * 4), i % 4);
     v = _mm256_blend_epi16(v, _mm256_srli_epi16(v, 4), 0xaa);
     return _mm256_shuffle_epi8(code, _mm256_and_si256(v, _mm256_set1_epi16(0x0c03)));
+}
+
+/* The same two bits of four bytes: weights 4 apart. */
+QB_INLINE __m256i gemv_code(struct block8 b, int c, int j, int i)
+{
+    (void)j;
+    return two_bits(block8_dwords(b, 2 + 8 * c + i / 4 * 4), i % 4);
+}
+
+QB_INLINE __m256i gemv_x(const int8_t *q, int i, int col, int cols)
+{
+    const char p = (char)(i % 4);
+    const __m128i every4 = _mm_set1_epi32((p + 12) << 24 | (p + 8) << 16 | (p + 4) << 8 | p);
+    int32_t x[4];
+    QB_UNROLL
+    for (int k = 0; k < 4; k++)
+        memcpy(&x[k], q + ((i / 4 * 4 + k) * cols + col) * 4, sizeof x[k]);
+    __m256i x16 = _mm256_broadcastsi128_si256(_mm_setr_epi32(x[0], x[1], x[2], x[3]));
+    return _mm256_shuffle_epi8(x16, _mm256_broadcastsi128_si256(every4));
 }
 
 QB_INLINE int chunk_sub(int c, int j)

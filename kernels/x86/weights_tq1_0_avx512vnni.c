@@ -111,7 +111,9 @@ QB_INLINE void block_sums(struct rows16 *s, enum rows16_kind kind, const struct 
         rows16_prefetch(s, 16 * W_BYTES / 4, kind);
         const int8_t *x = q + (part < 2 ? 16 * part : 160 + 80 * (part - 2)) * cols;
         QB_UNROLL
-        for (int i = 0; i < cols && i < QB_GEMV_MAX_COLS; i++) { /* compilers see no other bound */
+        for (int i = 0; i < QB_GEMV_MAX_COLS; i++) {
+            if (i >= cols) /* not in the head of the loop: compilers would see no bound */
+                break;
             __m512i dot = part == 3 ? digit_dot(v, 1, 4, x + 4 * i, 4, cols)
                                     : digit_dot(v, 4, 5, x + 4 * i, part < 2 ? 32 : 16, cols);
             sum[i] = _mm512_add_epi32(sum[i], dot);
