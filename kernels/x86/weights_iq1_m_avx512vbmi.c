@@ -1,6 +1,5 @@
 /*
- * IQ1_M for AVX512-VBMI: index bytes, nibbles of upper index bits and the move
- * of 8 weights.
+ * IQ1_M for AVX512-VBMI: index bytes, nibbles of upper index bits and the move of 8 weights.
  */
 #include "kernels/x86/weights_planes.h"
 
@@ -13,28 +12,20 @@
 
 QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
 {
-    struct planes_index x;
-    __m512i half[2], move[2];
+    __m512i index[2] = {planes_chunk(block, 8 * c), planes_chunk(block, 8 * c + 4)};
+    __m512i nibbles = planes_chunk(block, 32 + 4 * c), first[2], second[2];
+    __m512i high[2] = {planes_bits(nibbles, -4, 0, 4, 8), planes_bits(nibbles, 12, 16, 20, 24)};
+    planes_points_1(index, high, first, second);
     QB_UNROLL
     for (int h = 0; h < 2; h++) {
-        int at = 16 * h;
-        __m512i high = planes_bits(planes_chunk(block, 32 + 4 * c), at, at + 4, at + 8, at + 12);
-        __mmask64 down = _mm512_test_epi8_mask(high, _mm512_set1_epi8(8));
-        x.byte[h] = planes_chunk(block, 8 * c + 4 * h);
-        x.bit8[h] = _mm512_test_epi8_mask(high, _mm512_set1_epi8(1));
-        x.bit9[h] = planes_ones(high, _mm512_set1_epi8(2));
-        x.bit10[h] = planes_ones(high, _mm512_set1_epi8(4));
-        move[h] = _mm512_mask_blend_epi8(down, _mm512_set1_epi8(1), _mm512_set1_epi8(-1));
+        __mmask64 down = _mm512_movepi8_mask(high[h]);
+        __m512i move = _mm512_mask_blend_epi8(down, _mm512_set1_epi8(1), _mm512_set1_epi8(-1));
+        planes_expand_2(first[h], 8, 16, 24, w + 8 * h);
+        planes_expand_2(second[h], 8, 16, 24, w + 8 * h + 4);
+        QB_UNROLL
+        for (int p = 0; p < 8; p++)
+            w[8 * h + p] = _mm512_add_epi8(w[8 * h + p], move);
     }
-    QB_UNROLL
-    for (int n = 0; n < 2; n++) {
-        planes_look_up_2048(planes_table(qb_planes_iq1s[n]), &x, half);
-        planes_expand_2(half[0], 8, 16, 24, w + 4 * n);
-        planes_expand_2(half[1], 8, 16, 24, w + 8 + 4 * n);
-    }
-    QB_UNROLL
-    for (int i = 0; i < 16; i++)
-        w[i] = _mm512_add_epi8(w[i], move[i / 8]);
 }
 
 QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16])

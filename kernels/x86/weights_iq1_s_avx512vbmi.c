@@ -1,6 +1,5 @@
 /*
- * IQ1_S for AVX512-VBMI: index bytes; words of upper index bits, scale and the
- * move of 32 weights.
+ * IQ1_S for AVX512-VBMI: index bytes; words of upper index bits, scale and the move of 32 weights.
  */
 #include "kernels/x86/weights_planes.h"
 
@@ -11,24 +10,17 @@
 #define W_SHIFT  4
 #define W_MIN    QB_MIN_I16
 
+/* The points of two 32-blocks: w[0], w[1] and w[2], w[3], four fields of two bits a byte. */
 QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
 {
-    struct planes_index x;
-    __m512i half[2];
+    __m512i index[2] = {planes_chunk(block, 2 + 8 * c), planes_chunk(block, 6 + 8 * c)};
+    __m512i words = planes_chunk(block, 34 + 4 * c), first[2], second[2];
+    __m512i high[2] = {planes_bits(words, -4, -1, 2, 5), planes_bits(words, 12, 15, 18, 21)};
+    planes_points_1(index, high, first, second);
     QB_UNROLL
     for (int h = 0; h < 2; h++) {
-        int at = 16 * h;
-        __m512i high = planes_bits(planes_chunk(block, 34 + 4 * c), at, at + 3, at + 6, at + 9);
-        x.byte[h] = planes_chunk(block, 2 + 8 * c + 4 * h);
-        x.bit8[h] = _mm512_test_epi8_mask(high, _mm512_set1_epi8(1));
-        x.bit9[h] = planes_ones(high, _mm512_set1_epi8(2));
-        x.bit10[h] = planes_ones(high, _mm512_set1_epi8(4));
-    }
-    QB_UNROLL
-    for (int n = 0; n < 2; n++) {
-        planes_look_up_2048(planes_table(qb_planes_iq1s[n]), &x, half);
-        planes_expand_2(half[0], 0, 1, 2, w + 4 * n);
-        planes_expand_2(half[1], 0, 1, 2, w + 8 + 4 * n);
+        w[2 * h] = first[h];
+        w[2 * h + 1] = second[h];
     }
 }
 
@@ -43,8 +35,11 @@ QB_INLINE __m512i odd_pair(__m512i words)
 QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16])
 {
     const __m512i zero = _mm512_set1_epi8(16);
-    __m512i odd = odd_pair(planes_chunk(block, 34 + 4 * c));
-    read_planes(block, c, w);
+    __m512i odd = odd_pair(planes_chunk(block, 34 + 4 * c)), half[16];
+    read_planes(block, c, half);
+    QB_UNROLL
+    for (int i = 0; i < 4; i++)
+        planes_expand_2(half[i], 0, 1, 2, w + 4 * i);
     QB_UNROLL
     for (int i = 0; i < 16; i++) {
         __m512i scale = planes_spread(odd, i / 8 * 2);

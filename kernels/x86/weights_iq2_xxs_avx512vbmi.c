@@ -1,6 +1,5 @@
 /*
- * IQ2_XXS for AVX512-VBMI: for 32 weights four index bytes, then a word of
- * signs and scale.
+ * IQ2_XXS for AVX512-VBMI: for 32 weights four index bytes, then a word of signs and scale.
  */
 #include "kernels/x86/weights_planes.h"
 

@@ -1,6 +1,5 @@
 /*
- * IQ3_S for AVX512-VBMI: two index bytes for 8 weights, their ninth bits and
- * signs apart.
+ * IQ3_S for AVX512-VBMI: two index bytes for 8 weights, their ninth bits and signs apart.
  */
 #include "kernels/x86/weights_planes.h"
 

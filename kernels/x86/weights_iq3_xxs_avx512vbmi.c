@@ -1,6 +1,5 @@
 /*
- * IQ3_XXS for AVX512-VBMI: two index bytes for 8 weights, words of signs and
- * scale for 32.
+ * IQ3_XXS for AVX512-VBMI: two index bytes for 8 weights, words of signs and scale for 32.
  */
 #include "kernels/x86/weights_planes.h"
 

@@ -1,12 +1,10 @@
 /*
- * Decoding of the codebook formats (IQ1, IQ2, IQ3) by byte permutation, for
- * AVX512-VBMI: no gathers.
+ * Decoding of the codebook formats (IQ1, IQ2, IQ3) by byte permutation, for AVX512-VBMI: no gathers.
  *
- * A vector of index bytes is [16 rows][4 groups of 8 weights]; the tables of
- * codebook_planes.h turn it into packed level numbers, and those into *planes*:
- * plane p of 32 weights is [16 rows][4 groups], weight 8 g + p in byte g. The
- * GEMV permutes the activations to match (planes_order), a panel permutes the
- * codes (planes_to_rows).
+ * A vector of index bytes is [16 rows][4 groups of 8 weights]; the tables of codebook_planes.h turn it into
+ * packed level numbers, and those into *planes*: plane p of 32 weights is [16 rows][4 groups], weight 8 g + p
+ * in byte g. The GEMV permutes the activations to match (planes_order), a panel permutes the codes
+ * (planes_to_rows).
  */
 #ifndef QB_KERNELS_X86_WEIGHTS_PLANES_H
 #define QB_KERNELS_X86_WEIGHTS_PLANES_H
@@ -15,8 +13,8 @@
 #include "kernels/x86/rows16_avx512.h"
 
 /*
- * Where planes_order finds the activations: byte g of plane p, column i, is
- * weight 8 g + p of [8][cols][4]. One column: two 32-blocks behind each other.
+ * Where planes_order finds the activations: byte g of plane p, column i, is weight 8 g + p of [8][cols][4].
+ * One column: two 32-blocks behind each other.
  */
 #define AT(cols, p, i, g) ((2 * (g) + (p) / 4) * (cols) + (i)) * 4 + (p) % 4
 #define DWORD(cols, p, i) AT(cols, p, i, 0), AT(cols, p, i, 1), AT(cols, p, i, 2), AT(cols, p, i, 3)
@@ -34,17 +32,14 @@ static const uint8_t planes_order_of[4][128] __attribute__((aligned(64))) = {
     {PLANES8(COLS4, 0)},
 };
 
-/* The scales of a block of 16 rows, lane = row: integers 2 s + 1 and what
- * multiplies them. */
+/* The scales of a block of 16 rows, lane = row: integers 2 s + 1 and what multiplies them. */
 struct scales {
     __m512 d;
-    __m512i odd[8];  /* per 32 (int32); per 16 (pairs of int16); IQ1_S: of two 32s
-                        (4 pairs) */
+    __m512i odd[8];  /* per 32 (int32); per 16 (pairs of int16); IQ1_S: of two 32s (4 pairs) */
     __m512i down[4]; /* IQ1_S: the integer minima, pairs */
 };
 
-/* Bit b of every dword's byte g, as a mask for vptestmb: bits of group 0 to 3.
- */
+/* Bit b of every dword's byte g, as a mask for vptestmb: bits of group 0 to 3. */
 #define EACH_GROUP(b0, b1, b2, b3)                                                                           \
     _mm512_set1_epi32((int)((b0) | (b1) << 8 | (b2) << 16 | (unsigned)(b3) << 24))
 
@@ -55,9 +50,8 @@ QB_INLINE __m512i planes_chunk(const uint8_t *block, int o)
 }
 
 /*
- * The block as in r16: the place where it lies, or plain rows transposed into
- * `space`. Its fields are chunks of 4 bytes from `first` (0, or 2: behind an
- * f16) on.
+ * The block as in r16: the place where it lies, or plain rows transposed into `space`. Its fields are chunks
+ * of 4 bytes from `first` (0, or 2: behind an f16) on.
  */
 #define PLANES_SPACE (16 * 112 + 64)
 QB_INLINE const uint8_t *planes_block(const struct rows16 *s, int first, int bytes, enum rows16_kind kind,
@@ -120,9 +114,8 @@ QB_INLINE __m512i planes_even_signs(__m512i codes)
 }
 
 /*
- * Indices of two vectors, which share the loads of a table. Bit 7 is in the
- * byte; bit 8 is a mask, the higher ones are bytes of ones: there are too few
- * mask registers.
+ * Indices of two vectors, which share the loads of a table. Bit 7 is in the byte; bit 8 is a mask, the higher
+ * ones are bytes of ones: there are too few mask registers.
  */
 struct planes_index {
     __m512i byte[2];
@@ -131,9 +124,8 @@ struct planes_index {
 };
 
 /*
- * A permutation sees 128 entries: the first leaves the indices with bit 7
- * alone, the second takes those. In assembly, because compilers load the tables
- * anew for each vector or keep too many in registers.
+ * A permutation sees 128 entries: the first leaves the indices with bit 7 alone, the second takes those. In
+ * assembly, because compilers load the tables anew for each vector or keep too many in registers.
  */
 QB_INLINE void planes_look_up_256(const uint8_t *table, const struct planes_index *x, __m512i out[2])
 {
@@ -155,8 +147,7 @@ QB_INLINE void planes_look_up_256(const uint8_t *table, const struct planes_inde
               [m0] "m"(t[0]), [m1] "m"(t[1]), [m2] "m"(t[2]), [m3] "m"(t[3]));
 }
 
-/* The address of a table in a register: as a part of every load it makes
- * instructions longer. */
+/* The address of a table in a register: as a part of every load it makes instructions longer. */
 QB_INLINE const uint8_t *planes_table(const uint8_t *table)
 {
     __asm__("" : "+r"(table));
@@ -202,6 +193,32 @@ QB_INLINE __m512i planes_ones(__m512i v, __m512i bits)
     return _mm512_movm_epi8(_mm512_test_epi8_mask(v, bits));
 }
 
+/*
+ * The points of IQ1, halves of four numbers of two bits. high: bits 8 to 10 of the index in bits 4 to 6. The
+ * second half needs no table of 2048 entries: codebook_planes.h.
+ */
+QB_INLINE void planes_points_1(const __m512i index[2], const __m512i high[2], __m512i first[2],
+                               __m512i second[2])
+{
+    const uint8_t *t = planes_table(qb_iq1s_second.base);
+    struct planes_index x;
+    QB_UNROLL
+    for (int h = 0; h < 2; h++) {
+        const __m512i low4 = _mm512_set1_epi8(15);
+        __m512i run = planes_select(low4, _mm512_srli_epi16(index[h], 4), high[h]);
+        __m512i number = _mm512_permutex2var_epi8(_mm512_load_si512(t), run, _mm512_load_si512(t + 64));
+        __m512i step = _mm512_permutex2var_epi8(_mm512_load_si512(t + 128), run, _mm512_load_si512(t + 192));
+        __mmask64 next = _mm512_cmpge_epu8_mask(_mm512_and_si512(index[h], low4), step);
+        number = _mm512_mask_add_epi8(number, next, number, _mm512_set1_epi8(1));
+        second[h] = _mm512_permutex2var_epi8(_mm512_load_si512(t + 256), number, _mm512_load_si512(t + 320));
+        x.byte[h] = index[h];
+        x.bit8[h] = _mm512_test_epi8_mask(high[h], _mm512_set1_epi8(16));
+        x.bit9[h] = planes_ones(high[h], _mm512_set1_epi8(32));
+        x.bit10[h] = planes_ones(high[h], _mm512_set1_epi8(64));
+    }
+    planes_look_up_2048(planes_table(qb_plane_iq1s), &x, first);
+}
+
 /* The same byte eight times. */
 QB_INLINE int64_t planes_times8(int byte)
 {
@@ -209,8 +226,8 @@ QB_INLINE int64_t planes_times8(int byte)
 }
 
 /*
- * Levels by the low six bits of a byte, 64 entries: of its number i (0, 1, 2)
- * of two bits, of its number i (0, 1) of three bits.
+ * Levels by the low six bits of a byte, 64 entries: of its number i (0, 1, 2) of two bits, of its number i
+ * (0, 1) of three bits.
  */
 QB_INLINE __m512i planes_levels_2(int i, int l0, int l1, int l2)
 {
@@ -245,16 +262,14 @@ QB_INLINE void planes_expand_2(__m512i numbers, int l0, int l1, int l2, __m512i 
     w[3] = _mm512_permutexvar_epi8(_mm512_srli_epi16(numbers, 2), planes_levels_2(2, l0, l1, l2));
 }
 
-/* Entry of two tables by six bits of numbers; bit 6 of `sign` takes the second.
- */
+/* Entry of two tables by six bits of numbers; bit 6 of `sign` takes the second. */
 QB_INLINE __m512i planes_signed(__m512i numbers, __m512i sign, __m512i plus, __m512i minus)
 {
     __m512i index = planes_select(_mm512_set1_epi8(0x40), sign, numbers);
     return _mm512_permutex2var_epi8(plus, index, minus);
 }
 
-/* Sign byte `signs` of each group to one vector a plane: the bit of the plane
- * is bit 6. */
+/* Sign byte `signs` of each group to one vector a plane: the bit of the plane is bit 6. */
 QB_INLINE void planes_split_signs(__m512i signs, __m512i sign[8])
 {
     sign[7] = _mm512_srli_epi16(signs, 1);
@@ -294,9 +309,8 @@ QB_INLINE __m512i planes_odd(__m512i twice, int mask)
 }
 
 /*
- * The activations of a block in the order of planes, [8 k][8 planes][cols][4
- * groups]. Two 32-blocks of one column are a vector, one of two columns; three
- * and four columns need two vectors for one.
+ * The activations of a block in the order of planes, [8 k][8 planes][cols][4 groups]. Two 32-blocks of one
+ * column are a vector, one of two columns; three and four columns need two vectors for one.
  */
 QB_INLINE void planes_order(const int8_t *q, int cols, int8_t *x)
 {
@@ -318,13 +332,11 @@ QB_INLINE void planes_order(const int8_t *q, int cols, int8_t *x)
         if (cols == 4)
             _mm512_storeu_si512(to + 64, _mm512_permutex2var_epi8(a, high, b));
     }
-    /* To memory: broadcasts from there cost no shuffle; gcc would take dwords out
-     * of the registers. */
+    /* To memory: broadcasts from there cost no shuffle; gcc would take dwords out of the registers. */
     __asm__("" : "+m"(*(int8_t(*)[QB_GEMV_MAX_COLS * 256]) x));
 }
 
-/* Planes to the order of a panel: vector t is [16 rows][weights 4 t .. 4 t +
- * 3]. */
+/* Planes to the order of a panel: vector t is [16 rows][weights 4 t .. 4 t + 3]. */
 QB_INLINE void planes_to_rows(const __m512i w[8], __m512i out[8])
 {
     QB_UNROLL

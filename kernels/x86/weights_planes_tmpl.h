@@ -1,20 +1,20 @@
 /*
- * Panel decoder and fused GEMV of one codebook format, for AVX512-VBMI.
- * Included once by each weights_FORMAT_avx512vbmi.c, which defines before:
+ * Panel decoder and fused GEMV of one codebook format, for AVX512-VBMI. Included once by each
+ * weights_FORMAT_avx512vbmi.c, which defines before:
  *
  *   W_FORMAT, W_BYTES, W_SUB, W_SHIFT, W_MIN  as for weights_avx512_tmpl.h
  *   W_FIRST   where the chunks of 4 bytes begin: 2 behind an f16 d, else 0
  *   void read_planes(const uint8_t *block, int c, __m512i w[16]);
- *             the codes of weights 64 c .. 64 c + 63: 8 planes, twice
- * (weights_planes.h) void panel_codes(const uint8_t *block, int c, __m512i
- * w[16]); the same as a panel has them (IQ1_S: times the scale) void
- * read_scales(const uint8_t *block, __m512 d, struct scales *sc); d: the f16 in
- * front
+ *             the codes of weights 64 c .. 64 c + 63: 8 planes, twice (weights_planes.h); with W_SUB 256
+ *             the points: two vectors of packed numbers, twice
+ *   void panel_codes(const uint8_t *block, int c, __m512i w[16]);
+ *             planes of the codes as a panel has them
+ *   void read_scales(const uint8_t *block, __m512 d, struct scales *sc);
+ *             d: the f16 in front
  *
- * GEMV, by W_SUB: 32: integer sums meet their scale as floats. 16: vpmaddubsw
- * adds two groups, which share a scale, vpdpwssd multiplies by it; the sum over
- * 256 stays integer. 256 (IQ1_S): sums over 32 fit int16, and vpdpwssd takes
- * two with their scales.
+ * GEMV, by W_SUB: 32: integer sums meet their scale as floats. 16: vpmaddubsw adds two groups, which share a
+ * scale, vpdpwssd multiplies by it; the sum over 256 stays integer. 256 (IQ1_S): sums over 32 fit int16, and
+ * vpdpwssd takes two with their scales.
  */
 
 #define W_ELEMS 256
@@ -71,8 +71,8 @@ QB_INLINE const int8_t *gemv_x4(const int8_t *x, int k, int p, int i, int cols)
     return x + ((k * 8 + p) * cols + i) * 4;
 }
 
-/* acc += codes times four activations each. The broadcast is part of the
- * instruction, which compilers miss. */
+/* acc += codes times four activations each. The broadcast is part of the instruction, which compilers miss.
+ */
 QB_INLINE __m512i gemv_dot4(__m512i acc, __m512i codes, const int8_t *x)
 {
     __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(acc) : "v"(codes), "m"(*(const int32_t *)x));
@@ -91,6 +91,25 @@ QB_INLINE __m512i gemv_dot(__m512i start, const __m512i w[8], const int8_t *x, i
     return _mm512_add_epi32(even, odd);
 }
 
+/*
+ * Points of 8 as two bytes of four numbers of two bits, times the activations: field f of a byte is taken
+ * where it stands, 4^f times too large.
+ */
+QB_INLINE __m512i gemv_fields(const __m512i half[2], const int8_t *x, int k, int i, int cols)
+{
+    __m512i sum[4];
+    QB_UNROLL
+    for (int f = 0; f < 4; f++) {
+        const __m512i field = _mm512_set1_epi8((char)(3 << (2 * f)));
+        sum[f] = _mm512_setzero_si512();
+        QB_UNROLL
+        for (int n = 0; n < 2; n++)
+            sum[f] = gemv_dot4(sum[f], _mm512_and_si512(half[n], field), gemv_x4(x, k, 4 * n + f, i, cols));
+        sum[f] = _mm512_srai_epi32(sum[f], 2 * f);
+    }
+    return _mm512_add_epi32(_mm512_add_epi32(sum[0], sum[1]), _mm512_add_epi32(sum[2], sum[3]));
+}
+
 /* The sum of one column over a block of 16 rows; four chains. */
 struct gemv_sum {
     __m512 f;     /* W_SUB 32 */
@@ -101,8 +120,8 @@ QB_INLINE void gemv_chunk(struct gemv_sum *sum, const struct scales *sc, const _
                           const int32_t *nsum32, int c, int i, int cols)
 {
     if (W_SUB == 256) {
-        __m512i d0 = gemv_dot(_mm512_setzero_si512(), w, x, 2 * c, i, cols);
-        __m512i d1 = gemv_dot(_mm512_setzero_si512(), w + 8, x, 2 * c + 1, i, cols);
+        __m512i d0 = gemv_fields(w, x, 2 * c, i, cols);
+        __m512i d1 = gemv_fields(w + 2, x, 2 * c + 1, i, cols);
         __m512i dots = _mm512_mask_blend_epi16(0xaaaaaaaa, d0, _mm512_slli_epi32(d1, 16));
         sum->i[0] = _mm512_dpwssd_epi32(sum->i[0], dots, sc->odd[c]);
         return;
@@ -124,8 +143,7 @@ QB_INLINE void gemv_chunk(struct gemv_sum *sum, const struct scales *sc, const _
     }
 }
 
-/* What offset and minima add: integer factors times the negated sums of the
- * activations. */
+/* What offset and minima add: integer factors times the negated sums of the activations. */
 QB_INLINE __m512 gemv_total(const struct gemv_sum *sum, const struct scales *sc, const struct qb_act *a,
                             int64_t b, int i, int cols)
 {
