@@ -37,7 +37,7 @@ static enum qb_status map_fd(struct qb_mapping *m, int fd, const char *path, str
     void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (data == MAP_FAILED)
         return qb_fail_errno(err, QB_ERR_IO, "cannot map '%s'", path);
-    *m = (struct qb_mapping){.data = data, .size = (size_t)st.st_size};
+    *m = (struct qb_mapping){.data = data, .size = (size_t)st.st_size, .fd = fd};
     return QB_OK;
 }
 
@@ -48,14 +48,17 @@ enum qb_status qb_mapping_open(struct qb_mapping *m, const char *path, struct qb
     if (fd < 0)
         return qb_fail_errno(err, errno == ENOENT ? QB_ERR_NOT_FOUND : QB_ERR_IO, "cannot open '%s'", path);
     enum qb_status status = map_fd(m, fd, path, err);
-    close(fd);
+    if (!m->data)
+        close(fd);
     return status;
 }
 
 void qb_mapping_close(struct qb_mapping *m)
 {
-    if (m->data)
+    if (m->data) {
         munmap((void *)(uintptr_t)m->data, m->size);
+        close(m->fd);
+    }
     *m = (struct qb_mapping){0};
 }
 
@@ -69,6 +72,19 @@ void qb_mapping_drop(const struct qb_mapping *m, size_t offset, size_t size)
     size_t first = qb_align_up(offset, page), end = (offset + size) & ~(page - 1);
     if (first < end)
         madvise((void *)((uintptr_t)m->data + first), end - first, MADV_DONTNEED);
+}
+
+void qb_mapping_copy(const struct qb_mapping *m, size_t offset, size_t size, uint8_t *out)
+{
+    while (size > 0) {
+        ssize_t n = pread(m->fd, out, size, (off_t)offset);
+        if (n <= 0)
+            break;
+        out += n;
+        offset += (size_t)n;
+        size -= (size_t)n;
+    }
+    memcpy(out, m->data + offset, size); /* what could not be read, if anything */
 }
 
 /* path itself, or what a symbolic link at path leads to. */

@@ -10,6 +10,7 @@
 struct qb_mapping {
     const uint8_t *data; /* NULL for an empty file */
     size_t size;
+    int fd; /* of the file that data maps; -1 for memory of another kind */
 };
 
 /* Map a regular file. Directories, devices, absent and unreadable files fail with a message that names path.
@@ -19,6 +20,9 @@ void qb_mapping_close(struct qb_mapping *m);
 /* Tell the kernel that [offset, offset + size) will not be read again (drops the pages of a repacked tensor).
  */
 void qb_mapping_drop(const struct qb_mapping *m, size_t offset, size_t size);
+/* Copy bytes that are read once: by a read, which costs less than mapping their pages, where the file allows.
+ */
+void qb_mapping_copy(const struct qb_mapping *m, size_t offset, size_t size, uint8_t *out);
 
 /*
  * Write a file so that it appears complete or not at all: a temporary name in the same folder, fsync, rename.

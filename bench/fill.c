@@ -211,6 +211,7 @@ static enum qb_status fill_model(struct qb_record *r, const struct view *v, stru
         r->size_bytes = (int64_t)(m->tensor_bytes + m->hp.metadata_bytes);
     r->bits_per_weight = m->n_params ? 8.0 * (double)m->tensor_bytes / (double)m->n_params : NAN;
     r->load_ns = (int64_t)m->load_ns;
+    r->touch_ns = (int64_t)m->touch_ns;
     r->repack_ns = (int64_t)m->repack_ns;
     r->n_stayed_plain = m->n_stayed_plain;
     r->repack = any_repacked(m);

@@ -110,7 +110,7 @@ enum qb_status qb_gguf_open_memory(struct qb_gguf **out, const void *data, size_
                                    struct qb_err *err)
 {
     *out = NULL;
-    struct qb_gguf_part first = {.map = {.data = data, .size = size}};
+    struct qb_gguf_part first = {.map = {.data = data, .size = size, .fd = -1}};
     QB_TRY(qb_strdup(&first.path, name, err));
     enum qb_status status = qb_gguf_part_parse(&first, err);
     if (status != QB_OK) {

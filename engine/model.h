@@ -48,7 +48,9 @@ struct qb_model {
     int n_stayed_plain; /* matrices of products that the wanted layout did not fit */
     struct qb_layout_use use[QB_FORMAT_COUNT * QB_LAYOUT_COUNT];
     int n_use;
-    uint64_t load_ns, repack_ns;      /* open and bind; repack (or synthesize) */
+    uint64_t load_ns;                 /* open and bind */
+    uint64_t touch_ns;                /* first touch of its own memory */
+    uint64_t repack_ns;               /* repack or synthesize */
     struct qb_model_storage *storage; /* private */
 };
 

@@ -1,6 +1,7 @@
 /*
- * From tensors to matrices: places, layouts, memory, and the copy. Each worker packs the rows that it will
- * multiply when tokens come one at a time, so their pages lie on its NUMA node (first touch).
+ * From tensors to matrices: places, layouts, memory, and the copy. Each worker touches first and packs the
+ * rows that it will multiply when tokens come one at a time, so their pages lie on its NUMA node. Touching is
+ * timed on its own: the kernel clears the pages, which takes longer than packing.
  */
 #include "engine/model_build.h"
 
@@ -11,8 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GROUP_ROWS 16
-#define ALIGN      64
+#define GROUP_ROWS  16
+#define PIECE_BYTES (128 << 10) /* of plain rows at a time: stays in the cache until it is packed */
+#define ALIGN       64
 
 /* ---- places ---- */
 
@@ -207,9 +209,34 @@ enum qb_status qb_build_place(struct qb_build *b, struct qb_block *block, float 
     return QB_OK;
 }
 
+/* ---- first touch ---- */
+
+#define PAGE 4096 /* the smallest page there is */
+
+static void touch(struct qb_worker *w, void *arg)
+{
+    const struct qb_build *b = arg;
+    for (size_t i = 0; i < b->n_parts; i++) {
+        const struct qb_part *p = &b->parts[i];
+        int64_t row0, row1;
+        if (!p->matrix || !p->into)
+            continue;
+        qb_matmul_share(p->call, p->n_call, p->call_index, w->index, w->n, &row0, &row1);
+        size_t row_bytes = qb_matrix_row_bytes(p->matrix);
+        volatile uint8_t *from = p->into + (size_t)row0 * row_bytes;
+        for (size_t at = 0; at < (size_t)(row1 - row0) * row_bytes; at += PAGE)
+            from[at] = 0;
+    }
+}
+
+void qb_build_touch(struct qb_build *b)
+{
+    qb_pool_run(b->o->pool, touch, b);
+}
+
 /* ---- filling ---- */
 
-/* Rows [row0, row0 + n) as plain rows: in the mapping, or in `temp`. */
+/* Rows [row0, row0 + n) as plain rows: where they lie in memory, or in `temp`. */
 static const uint8_t *plain_rows(const struct qb_build *b, const struct qb_part *p, int64_t row0, int64_t n,
                                  uint8_t *temp)
 {
@@ -220,8 +247,13 @@ static const uint8_t *plain_rows(const struct qb_build *b, const struct qb_part 
         return temp;
     }
     const uint8_t *from = p->source->data + (size_t)row0 * row_bytes;
-    if (p->from == QB_LAYOUT_PLAIN)
+    if (p->from == QB_LAYOUT_PLAIN && b->stand_ins)
         return from;
+    if (p->from == QB_LAYOUT_PLAIN) {
+        const struct qb_mapping *map = qb_gguf_mapping(b->gguf, p->source->file);
+        qb_mapping_copy(map, (size_t)(from - map->data), (size_t)n * row_bytes, temp);
+        return temp;
+    }
     int rows = qb_layout_get(p->from)->rows;
     for (int64_t r = 0; r < n; r += rows)
         qb_layout_unpack(p->from, p->format, m->n_cols, from + (size_t)r * row_bytes,
@@ -229,7 +261,7 @@ static const uint8_t *plain_rows(const struct qb_build *b, const struct qb_part 
     return temp;
 }
 
-static void fill_group(const struct qb_build *b, const struct qb_part *p, int64_t row0, int64_t n,
+static void fill_piece(const struct qb_build *b, const struct qb_part *p, int64_t row0, int64_t n,
                        uint8_t *temp)
 {
     const struct qb_matrix *m = p->matrix;
@@ -261,11 +293,12 @@ static void drop_source(const struct qb_build *b, const struct qb_part *p, int64
 
 static void fill_matrix(struct qb_worker *w, const struct qb_build *b, const struct qb_part *p)
 {
-    int64_t row0, row1, n_rows = p->matrix->n_rows;
-    uint8_t *temp = b->rows + (size_t)w->index * GROUP_ROWS * b->row_bytes;
+    int64_t row0, row1;
+    uint8_t *temp = b->rows + (size_t)w->index * b->piece_bytes;
+    int64_t piece = (int64_t)(b->piece_bytes / qb_matrix_row_bytes(p->matrix)) / GROUP_ROWS * GROUP_ROWS;
     qb_matmul_share(p->call, p->n_call, p->call_index, w->index, w->n, &row0, &row1);
-    for (int64_t r = row0; r < row1; r += GROUP_ROWS)
-        fill_group(b, p, r, n_rows - r < GROUP_ROWS ? n_rows - r : GROUP_ROWS, temp);
+    for (int64_t r = row0; r < row1; r += piece)
+        fill_piece(b, p, r, row1 - r < piece ? row1 - r : piece, temp);
     if (row0 < row1)
         drop_source(b, p, row0, row1);
 }
@@ -293,8 +326,9 @@ static void fill(struct qb_worker *w, void *arg)
 
 enum qb_status qb_build_fill(struct qb_build *b, struct qb_err *err)
 {
-    size_t n = (size_t)qb_pool_n_threads(b->o->pool) * GROUP_ROWS;
-    QB_TRY(qb_calloc((void **)&b->rows, n, b->row_bytes, "repacking", err));
+    size_t n = (size_t)qb_pool_n_threads(b->o->pool);
+    b->piece_bytes = GROUP_ROWS * b->row_bytes > PIECE_BYTES ? GROUP_ROWS * b->row_bytes : PIECE_BYTES;
+    QB_TRY(qb_calloc((void **)&b->rows, n, b->piece_bytes, "repacking", err));
     qb_pool_run(b->o->pool, fill, b);
     return QB_OK;
 }

@@ -28,7 +28,8 @@ struct qb_build {
     size_t n_parts;
     const struct qb_gguf *gguf;             /* NULL: synthesized */
     const struct qb_gguf_tensor *stand_ins; /* in place of the tensors of gguf, or NULL */
-    uint8_t *rows;                          /* 16 plain rows for every worker */
+    uint8_t *rows;                          /* a piece of plain rows for every worker, */
+    size_t piece_bytes;                     /* at least 16 of the longest */
     size_t row_bytes;                       /* the longest row */
 };
 
@@ -37,7 +38,9 @@ enum qb_status qb_build_list(struct qb_build *b, struct qb_err *err);
 /* Give every matrix its layout; allocate memory for those that are copied or made. */
 enum qb_status qb_build_place(struct qb_build *b, struct qb_block *block, float **vectors,
                               struct qb_err *err);
-/* Fill that memory on the pool. */
+/* First touch of that memory, each page by the worker that reads it most. */
+void qb_build_touch(struct qb_build *b);
+/* Fill it on the pool. */
 enum qb_status qb_build_fill(struct qb_build *b, struct qb_err *err);
 /* List the tensors of the model, once its matrices have their memory. */
 enum qb_status qb_build_tensors(struct qb_build *b, struct qb_err *err);

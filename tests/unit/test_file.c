@@ -186,6 +186,23 @@ static void dropped_pages_read_the_same(void **state)
     free(text);
 }
 
+static void a_mapping_copies_what_it_shows(void **state)
+{
+    (void)state;
+    struct qb_mapping m;
+    put("f", "hello world");
+    assert_int_equal(qb_mapping_open(&m, "f", NULL), QB_OK);
+    char out[] = "..........";
+    qb_mapping_copy(&m, 3, 5, (uint8_t *)out + 1);
+    assert_string_equal(out, ".lo wo....");
+    qb_mapping_copy(&m, 11, 0, (uint8_t *)out);
+    assert_string_equal(out, ".lo wo....");
+    const struct qb_mapping memory = {.data = m.data, .size = m.size, .fd = -1};
+    qb_mapping_copy(&memory, 0, 5, (uint8_t *)out);
+    assert_string_equal(out, "helloo....");
+    qb_mapping_close(&m);
+}
+
 static void odd_files_are_refused(void **state)
 {
     (void)state;
@@ -310,13 +327,21 @@ static void log_levels_filter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(commit_publishes_at_once),    IN_FOLDER(abort_leaves_nothing),
-        IN_FOLDER(two_writers_do_not_meet),     IN_FOLDER(write_errors_are_reported),
-        IN_FOLDER(symbolic_links_are_followed), IN_FOLDER(umask_decides_the_mode),
-        IN_FOLDER(mapping_shows_the_file),      IN_FOLDER(dropped_pages_read_the_same),
-        IN_FOLDER(odd_files_are_refused),       IN_FOLDER(folders_are_made_with_parents),
-        IN_FOLDER(reading_respects_the_limit),  IN_FOLDER(first_line_only),
-        IN_FOLDER(clock_runs_forward),          IN_FOLDER(log_levels_filter),
+        IN_FOLDER(commit_publishes_at_once),
+        IN_FOLDER(abort_leaves_nothing),
+        IN_FOLDER(two_writers_do_not_meet),
+        IN_FOLDER(write_errors_are_reported),
+        IN_FOLDER(symbolic_links_are_followed),
+        IN_FOLDER(umask_decides_the_mode),
+        IN_FOLDER(mapping_shows_the_file),
+        IN_FOLDER(dropped_pages_read_the_same),
+        IN_FOLDER(a_mapping_copies_what_it_shows),
+        IN_FOLDER(odd_files_are_refused),
+        IN_FOLDER(folders_are_made_with_parents),
+        IN_FOLDER(reading_respects_the_limit),
+        IN_FOLDER(first_line_only),
+        IN_FOLDER(clock_runs_forward),
+        IN_FOLDER(log_levels_filter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
