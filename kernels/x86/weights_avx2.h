@@ -104,6 +104,19 @@ QB_INLINE __m256i int16_pair(__m256i dwords, int i)
     return _mm256_shuffle_epi8(dwords, i ? pair23 : pair01);
 }
 
+/* Byte `at` of the dwords first, first + step, first + 2 step and first + 3 step of column `col`, for all
+ * rows. */
+QB_INLINE __m256i gather_x4(const int8_t *q, int first, int step, int at, int col, int cols)
+{
+    const __m128i pick = _mm_set1_epi32((12 + at) << 24 | (8 + at) << 16 | (4 + at) << 8 | at);
+    int32_t x[4];
+    QB_UNROLL
+    for (int k = 0; k < 4; k++)
+        memcpy(&x[k], q + ((first + k * step) * cols + col) * 4, sizeof x[k]);
+    __m256i x16 = _mm256_broadcastsi128_si256(_mm_setr_epi32(x[0], x[1], x[2], x[3]));
+    return _mm256_shuffle_epi8(x16, _mm256_broadcastsi128_si256(pick));
+}
+
 /* Codes w of both vectors of rows times activations i of a run (q), in int16: into part, or the first of it.
  */
 QB_INLINE void add_products(struct gemv_sums *part, const __m256i w[GEMV_VECS], const int8_t *q, int i,

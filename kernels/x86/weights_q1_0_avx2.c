@@ -10,6 +10,7 @@
 #define W_MIN   QB_MIN_NONE
 #define W_CHUNK 32
 #define W_DEPTH 8
+#define W_OWN_ORDER
 
 QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
 {
@@ -34,6 +35,20 @@ QB_INLINE __m256i read_code(struct block8 b, int c, int j, int i)
         v = _mm256_add_epi32(v, v);
     __m256i own = _mm256_set1_epi32(i % 2 ? (int)0x80402010u : 0x10080402);
     return _mm256_min_epu8(_mm256_and_si256(spread_byte(v, i / 2), own), _mm256_set1_epi8(2));
+}
+
+/* Bit i of four bytes, as 2: weights 8 apart. */
+QB_INLINE __m256i gemv_code(struct block8 b, int c, int j, int i)
+{
+    (void)j;
+    __m256i v = block8_dwords(b, 2 + 4 * c);
+    v = i == 0 ? _mm256_add_epi8(v, v) : i == 1 ? v : _mm256_srli_epi16(v, i - 1);
+    return _mm256_and_si256(v, _mm256_set1_epi8(2));
+}
+
+QB_INLINE __m256i gemv_x(const int8_t *q, int i, int col, int cols)
+{
+    return gather_x4(q, i / 4, 2, i % 4, col, cols);
 }
 
 QB_INLINE int chunk_sub(int c, int j)

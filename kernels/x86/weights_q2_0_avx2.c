@@ -45,14 +45,7 @@ QB_INLINE __m256i gemv_code(struct block8 b, int c, int j, int i)
 
 QB_INLINE __m256i gemv_x(const int8_t *q, int i, int col, int cols)
 {
-    const char p = (char)(i % 4);
-    const __m128i every4 = _mm_set1_epi32((p + 12) << 24 | (p + 8) << 16 | (p + 4) << 8 | p);
-    int32_t x[4];
-    QB_UNROLL
-    for (int k = 0; k < 4; k++)
-        memcpy(&x[k], q + ((i / 4 * 4 + k) * cols + col) * 4, sizeof x[k]);
-    __m256i x16 = _mm256_broadcastsi128_si256(_mm_setr_epi32(x[0], x[1], x[2], x[3]));
-    return _mm256_shuffle_epi8(x16, _mm256_broadcastsi128_si256(every4));
+    return gather_x4(q, i / 4 * 4, 1, i % 4, col, cols);
 }
 
 QB_INLINE int chunk_sub(int c, int j)
