@@ -15,6 +15,7 @@
 #define W_CHUNK 64
 #define W_DEPTH 4
 #define W_OWN_RUN
+#define W_QUANTS .at = 16, .bytes = 64, .shift = 4 /* all other fields come before them */
 
 QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
 {
@@ -23,15 +24,31 @@ QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
     rows8_image_4(p, at, 80, image);
 }
 
+/* Scales 4i .. 4i + 3, each with its minimum above. 8x8: behind d and dmin, two of each row at a time. */
+QB_INLINE __m256i read_scales(struct block8 b, int i)
+{
+    if (!block8_is_group(b))
+        return block8_dwords(b, 4 * i);
+    const uint8_t *p = b.u16 + 8 * (4 + 4 * i);
+    __m256i low = _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)p));
+    __m256i high = _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)(p + 16)));
+    return _mm256_or_si256(low, _mm256_slli_epi32(high, 16));
+}
+
 QB_INLINE void read_header(struct block8 b, struct header8 h)
 {
     __m256 d, dmin;
-    block8_f16_pair(block8_dwords(b, 80), &d, &dmin);
+    if (block8_is_group(b)) {
+        d = block8_f16(b, 0);
+        dmin = block8_f16(b, 2);
+    } else {
+        block8_f16_pair(block8_dwords(b, 80), &d, &dmin);
+    }
     _mm256_storeu_ps(h.scale, d);
     _mm256_storeu_ps(h.min_scale, dmin);
     QB_UNROLL
     for (int i = 0; i < 8; i++) {
-        __m256i min = high_nibbles(block8_dwords(b, i / 2 * 4));
+        __m256i min = high_nibbles(read_scales(b, i / 2));
         _mm256_storeu_si256((void *)(h.min_pair + 2 * i * h.rows), int16_pair(min, i % 2));
     }
 }
@@ -44,7 +61,7 @@ QB_INLINE int chunk_sub(int c, int j)
 QB_INLINE void read_run(struct block8 b, int c, int j, __m256i w[4])
 {
     const int part = c % 2, at = 8 * (c / 2) + 2 * j; /* the scale is byte at + part */
-    __m256i sc = low_nibbles(block8_dwords(b, at / 4 * 4));
+    __m256i sc = low_nibbles(read_scales(b, at / 4));
     sc = part ? spread_byte(sc, 2 * (j % 2) + 1) : spread_byte(sc, 2 * (j % 2));
     __m256i table = multiples(_mm256_setzero_si256(), sc);
     QB_UNROLL
@@ -61,7 +78,7 @@ QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_
     QB_UNROLL
     for (int x = 0; x < 16 * GEMV_VECS; x++) {
         const int k = x / GEMV_VECS, v = x % GEMV_VECS;
-        __m256i sc = twice_byte(block8_dwords(b[v], k / 4 * 4), k % 4, false);
+        __m256i sc = twice_byte(read_scales(b[v], k / 4), k % 4, false);
         scale[k][v] = _mm256_and_si256(sc, _mm256_set1_epi16(15));
     }
     start_sums(sum, NULL, cols);
@@ -86,3 +103,4 @@ QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_
 
 W_KERNELS(q2_k, plain, ROWS8_PLAIN)
 W_KERNELS(q2_k, r16, ROWS8_R16)
+W_KERNELS(q2_k, 8x8, ROWS8_8X8)
