@@ -85,14 +85,25 @@ static enum qb_status take_types(struct qb_quant_plan *p, const struct qb_recipe
     return QB_OK;
 }
 
+/* The embedding has one where it is the output too and that was collected; nobody checked its length. */
+static const struct qb_imatrix_entry *entry_of(const struct qb_quant_tensor *t, const struct qb_imatrix *im,
+                                               bool tied)
+{
+    const struct qb_imatrix_entry *e = qb_imatrix_find(im, t->name);
+    if (!e || strcmp(t->name, "token_embd.weight") != 0)
+        return e;
+    return tied && qb_imatrix_n_values(e) == (size_t)(t->ne[0] * t->ne[2]) ? e : NULL;
+}
+
 static void take_importance(struct qb_quant_plan *p, const struct qb_quant_options *o)
 {
+    bool tied = true;
+    for (size_t i = 0; i < p->n; i++)
+        tied = tied && strcmp(p->tensors[i].name, "output.weight") != 0;
     for (size_t i = 0; i < p->n; i++) {
         struct qb_quant_tensor *t = &p->tensors[i];
-        bool embd = strcmp(t->name, "token_embd.weight") ==
-                    0; /* an entry of it would be of no use: it is looked up */
-        if (o->imatrix && !t->kept && !embd)
-            t->importance = qb_imatrix_find(o->imatrix, t->name);
+        if (o->imatrix && !t->kept)
+            t->importance = entry_of(t, o->imatrix, tied);
         bool changes = !t->kept && !(t->source && t->source->type_id == t->type_id);
         t->lacks_imatrix = changes && !o->assume_imatrix && !t->importance &&
                            qb_recipe_needs_imatrix(p->ftype, t->name, t->type_id);
