@@ -1,7 +1,7 @@
 /*
  * IQ1_M for AVX512-VBMI: index bytes, nibbles of upper index bits and the move of 8 weights.
  */
-#include "kernels/x86/weights_planes.h"
+#include "kernels/x86/weights_planes_avx512.h"
 
 #define W_FORMAT QB_FORMAT_IQ1_M
 #define W_BYTES  56
@@ -50,7 +50,7 @@ QB_INLINE void read_scales(const uint8_t *block, __m512 unused, struct scales *s
     }
 }
 
-#include "kernels/x86/weights_planes_tmpl.h"
+#include "kernels/x86/weights_planes_avx512_tmpl.h"
 
 W_KERNELS(iq1_m, plain, ROWS16_STRIDED)
 W_KERNELS(iq1_m, r16, ROWS16_R16)

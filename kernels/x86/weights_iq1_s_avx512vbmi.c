@@ -1,7 +1,7 @@
 /*
  * IQ1_S for AVX512-VBMI: index bytes; words of upper index bits, scale and the move of 32 weights.
  */
-#include "kernels/x86/weights_planes.h"
+#include "kernels/x86/weights_planes_avx512.h"
 
 #define W_FORMAT QB_FORMAT_IQ1_S
 #define W_BYTES  50
@@ -60,7 +60,7 @@ QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
     }
 }
 
-#include "kernels/x86/weights_planes_tmpl.h"
+#include "kernels/x86/weights_planes_avx512_tmpl.h"
 
 W_KERNELS(iq1_s, plain, ROWS16_STRIDED)
 W_KERNELS(iq1_s, r16, ROWS16_R16)

@@ -1,7 +1,7 @@
 /*
  * IQ2_S for AVX512-VBMI: index bytes, their upper two bits and signs apart.
  */
-#include "kernels/x86/weights_planes.h"
+#include "kernels/x86/weights_planes_avx512.h"
 
 #define W_FORMAT QB_FORMAT_IQ2_S
 #define W_BYTES  82
@@ -49,7 +49,7 @@ QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
     }
 }
 
-#include "kernels/x86/weights_planes_tmpl.h"
+#include "kernels/x86/weights_planes_avx512_tmpl.h"
 
 W_KERNELS(iq2_s, plain, ROWS16_STRIDED)
 W_KERNELS(iq2_s, r16, ROWS16_R16)

@@ -1,7 +1,7 @@
 /*
  * IQ2_XS for AVX512-VBMI: words of 9 bits of index and 7 of signs.
  */
-#include "kernels/x86/weights_planes.h"
+#include "kernels/x86/weights_planes_avx512.h"
 
 #define W_FORMAT QB_FORMAT_IQ2_XS
 #define W_BYTES  74
@@ -49,7 +49,7 @@ QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
     }
 }
 
-#include "kernels/x86/weights_planes_tmpl.h"
+#include "kernels/x86/weights_planes_avx512_tmpl.h"
 
 W_KERNELS(iq2_xs, plain, ROWS16_STRIDED)
 W_KERNELS(iq2_xs, r16, ROWS16_R16)

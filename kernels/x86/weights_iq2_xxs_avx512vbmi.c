@@ -1,7 +1,7 @@
 /*
  * IQ2_XXS for AVX512-VBMI: for 32 weights four index bytes, then a word of signs and scale.
  */
-#include "kernels/x86/weights_planes.h"
+#include "kernels/x86/weights_planes_avx512.h"
 
 #define W_FORMAT QB_FORMAT_IQ2_XXS
 #define W_BYTES  66
@@ -39,7 +39,7 @@ QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
         sc->odd[k] = planes_odd(_mm512_srli_epi32(planes_chunk(block, 6 + 8 * k), 27), 0x1e);
 }
 
-#include "kernels/x86/weights_planes_tmpl.h"
+#include "kernels/x86/weights_planes_avx512_tmpl.h"
 
 W_KERNELS(iq2_xxs, plain, ROWS16_STRIDED)
 W_KERNELS(iq2_xxs, r16, ROWS16_R16)

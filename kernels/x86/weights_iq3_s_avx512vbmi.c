@@ -1,7 +1,7 @@
 /*
  * IQ3_S for AVX512-VBMI: two index bytes for 8 weights, their ninth bits and signs apart.
  */
-#include "kernels/x86/weights_planes.h"
+#include "kernels/x86/weights_planes_avx512.h"
 
 #define W_FORMAT QB_FORMAT_IQ3_S
 #define W_BYTES  110
@@ -47,7 +47,7 @@ QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
     }
 }
 
-#include "kernels/x86/weights_planes_tmpl.h"
+#include "kernels/x86/weights_planes_avx512_tmpl.h"
 
 W_KERNELS(iq3_s, plain, ROWS16_STRIDED)
 W_KERNELS(iq3_s, r16, ROWS16_R16)

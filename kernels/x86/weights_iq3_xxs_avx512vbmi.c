@@ -1,7 +1,7 @@
 /*
  * IQ3_XXS for AVX512-VBMI: two index bytes for 8 weights, words of signs and scale for 32.
  */
-#include "kernels/x86/weights_planes.h"
+#include "kernels/x86/weights_planes_avx512.h"
 
 #define W_FORMAT QB_FORMAT_IQ3_XXS
 #define W_BYTES  98
@@ -42,7 +42,7 @@ QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
         sc->odd[k] = planes_odd(_mm512_srli_epi32(planes_chunk(block, 66 + 4 * k), 27), 0x1e);
 }
 
-#include "kernels/x86/weights_planes_tmpl.h"
+#include "kernels/x86/weights_planes_avx512_tmpl.h"
 
 W_KERNELS(iq3_xxs, plain, ROWS16_STRIDED)
 W_KERNELS(iq3_xxs, r16, ROWS16_R16)

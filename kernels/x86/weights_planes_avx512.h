@@ -6,8 +6,8 @@
  * in byte g. The GEMV permutes the activations to match (planes_order), a panel permutes the codes
  * (planes_to_rows).
  */
-#ifndef QB_KERNELS_X86_WEIGHTS_PLANES_H
-#define QB_KERNELS_X86_WEIGHTS_PLANES_H
+#ifndef QB_KERNELS_X86_WEIGHTS_PLANES_AVX512_H
+#define QB_KERNELS_X86_WEIGHTS_PLANES_AVX512_H
 
 #include "kernels/x86/codebook_planes.h"
 #include "kernels/x86/rows16_avx512.h"
