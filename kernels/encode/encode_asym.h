@@ -5,13 +5,13 @@
 #ifndef QB_KERNELS_ENCODE_ENCODE_ASYM_H
 #define QB_KERNELS_ENCODE_ENCODE_ASYM_H
 
-#include "kernels/encode/encode_ops.h"
-#include "kernels/encode/encode_search.h"
+#include "kernels/encode/encode_bias.h"
 
 struct qb_asym_shape {
     int subs, size;  /* sub-blocks and their weights: 256 in all */
     float hi;        /* highest code */
     float most;      /* highest integer scale and minimum */
+    float evenness;  /* qb_weigh_by_size; 0: not called */
     int passes;      /* of the first search */
     int rounds;      /* of integer scales and factors */
     float shrink[4]; /* starts of the first search: qb_asym_search */
@@ -150,6 +150,8 @@ QB_INLINE bool qb_asym_choose(const struct qb_asym_shape *s, const float *x, con
     qb_encode_load(&b, x, importance, 256);
     if (b.unit == 0.0f)
         return false;
+    if (s->evenness > 0.0f)
+        qb_weigh_by_size(&b, 256, s->evenness);
     for (int k = 0; k < s->subs; k++) {
         want[k] = qb_asym_search(qb_asym_group(s, &b, k), s->hi, 0.0f, s->shrink, s->passes);
         max_scale = want[k].scale > max_scale ? want[k].scale : max_scale;

@@ -6,7 +6,7 @@
  * constant and s^2 (sum w t^2 + 2 e sum w t + e^2 sum w) - 2 s (sum w x t + e sum w x).
  */
 #include "kernels/blocks.h"
-#include "kernels/encode/encode_ops.h"
+#include "kernels/encode/encode_bias.h"
 #include "kernels/encode/encode_ternary.h"
 #include "kernels/encode/neighbours.h"
 #include <string.h>
@@ -14,6 +14,7 @@
 #define SCALES     3 /* neighbouring scales: code 2c + 1 times d */
 #define CANDIDATES (2 * SCALES)
 #define MOVE       0.125f
+#define EVENNESS   2.0f
 
 /* What is chosen for a block. */
 struct choice {
@@ -126,18 +127,21 @@ static void choose_sub(const struct qb_neighbours *t, const struct qb_encode_blo
     }
 }
 
-/* The least-squares d for fixed codes. */
-static float refit(const struct qb_encode_block *b, int groups, const struct choice *c)
+/* The d for fixed codes: least squares, or the last one. 0: there is none. */
+static float refit(const struct qb_encode_block *b, int groups, const struct choice *c, bool last)
 {
-    float xv = 0.0f, vv = 0.0f;
+    float xv = 0.0f, vv = 0.0f, xx = 0.0f;
     for (int j = 0; j < 256; j++) {
         int g = j / 8;
         float v = (float)c->value[j] + (c->down[g] ? -MOVE : MOVE);
         v *= (float)(2 * c->code[g / groups] + 1);
         xv += b->w[j] * b->x[j] * v;
         vv += b->w[j] * v * v;
+        xx += b->w[j] * b->x[j] * b->x[j];
     }
-    return xv / vv;
+    if (!(xv > 0.0f && vv > 0.0f))
+        return 0.0f;
+    return last ? qb_unshrunk_scale(xv, vv, xx) : xv / vv;
 }
 
 /* `groups` groups under one scale. False: all zero. */
@@ -150,6 +154,7 @@ static bool choose(const float *x, const float *importance, int groups, bool tog
     qb_encode_load(&b, x, importance, 256);
     if (b.unit == 0.0f)
         return false;
+    qb_weigh_by_size(&b, 256, EVENNESS);
     for (int k = 0; k < 256 / n; k++) {
         struct qb_encode_group g = {b.x + k * n, b.w + k * n, n};
         float m = __builtin_fabsf(qb_signed_max(g.x, n));
@@ -163,7 +168,7 @@ static bool choose(const float *x, const float *importance, int groups, bool tog
                 pass > 0 ? c->code[k] : (int)qb_clamp(want[k] * qb_encode_invert(d) * 0.5f, 0.0f, 8.0f);
             choose_sub(t, &b, k, groups, together, code - 1, d, c);
         }
-        float better = refit(&b, groups, c);
+        float better = refit(&b, groups, c, pass == 1);
         if (better > 0.0f)
             d = qb_encode_f16(better, b.unit, &c->d);
     }

@@ -5,8 +5,7 @@
  * magnitudes a and a point v the error under scale s is s (s sum w v^2 - 2 sum w a v) and a constant.
  */
 #include "kernels/blocks.h"
-#include "kernels/encode/encode_ops.h"
-#include "kernels/encode/encode_search.h"
+#include "kernels/encode/encode_bias.h"
 #include "kernels/encode/neighbours.h"
 #include <string.h>
 
@@ -19,6 +18,7 @@ struct shape {
     int sub;                /* weights under one scale */
     bool parity;            /* the number of minus signs in 8 is even */
     float factor;           /* decoded scale = d factor (2c + 1) */
+    float evenness;         /* qb_weigh_by_size */
     struct qb_levels free;  /* the levels without a codebook */
     float starts[QB_LANES]; /* inverse scales times the largest magnitude */
 };
@@ -43,11 +43,11 @@ struct shape {
      .edge = {2 * (u), 4 * (u), 6 * (u), 8 * (u), 10 * (u), 12 * (u), 6.5f * (u) + (last) * 0.5f},           \
      .step = {2 * (u), 2 * (u), 2 * (u), 2 * (u), 2 * (u), 2 * (u), (last) - 13 * (u)}}
 
-static const struct shape shape_2xxs = {QB_CODEBOOK_IQ2_XXS, 8, 32, true, 0.125f, LEVELS2, STARTS2};
-static const struct shape shape_2xs = {QB_CODEBOOK_IQ2_XS, 8, 16, true, 0.125f, LEVELS2, STARTS2};
-static const struct shape shape_2s = {QB_CODEBOOK_IQ2_S, 8, 16, false, 0.125f, LEVELS2, STARTS2};
-static const struct shape shape_3xxs = {QB_CODEBOOK_IQ3_XXS, 4, 32, true, 0.25f, LEVELS3(4.0f, 62.0f), STARTS3(62.0f)};
-static const struct shape shape_3s = {QB_CODEBOOK_IQ3_S, 4, 32, false, 1.0f, LEVELS3(1.0f, 15.0f), STARTS3(15.0f)};
+static const struct shape shape_2xxs = {QB_CODEBOOK_IQ2_XXS, 8, 32, true, 0.125f, 8.0f, LEVELS2, STARTS2};
+static const struct shape shape_2xs = {QB_CODEBOOK_IQ2_XS, 8, 16, true, 0.125f, 16.0f, LEVELS2, STARTS2};
+static const struct shape shape_2s = {QB_CODEBOOK_IQ2_S, 8, 16, false, 0.125f, 16.0f, LEVELS2, STARTS2};
+static const struct shape shape_3xxs = {QB_CODEBOOK_IQ3_XXS, 4, 32, true, 0.25f, 16.0f, LEVELS3(4.0f, 62.0f), STARTS3(62.0f)};
+static const struct shape shape_3s = {QB_CODEBOOK_IQ3_S, 4, 32, false, 1.0f, 16.0f, LEVELS3(1.0f, 15.0f), STARTS3(15.0f)};
 /* clang-format on */
 
 /* What is chosen for a block. */
@@ -155,10 +155,11 @@ QB_INLINE void choose_sub(const struct shape *s, const struct qb_neighbours *t,
     }
 }
 
-/* The least-squares d for fixed codes. */
-QB_INLINE float refit(const struct shape *s, const struct qb_encode_block *b, const struct choice *c)
+/* The d for fixed codes: least squares, or the last one. 0: there is none. */
+QB_INLINE float refit(const struct shape *s, const struct qb_encode_block *b, const struct choice *c,
+                      bool last)
 {
-    float av[QB_LANES] = {0}, vv[QB_LANES] = {0};
+    float av[QB_LANES] = {0}, vv[QB_LANES] = {0}, aa[QB_LANES] = {0};
     for (int k = 0; k < 256; k += QB_LANES) {
         float scale = s->factor * (float)(2 * c->code[k / s->sub] + 1);
         QB_FOR_LANES(l)
@@ -166,9 +167,13 @@ QB_INLINE float refit(const struct shape *s, const struct qb_encode_block *b, co
             float v = scale * (float)c->value[k + l], wv = b->w[k + l] * v;
             av[l] += wv * b->x[k + l];
             vv[l] += wv * v;
+            aa[l] += b->w[k + l] * b->x[k + l] * b->x[k + l];
         }
     }
-    return qb_sum_lanes(av) / qb_sum_lanes(vv);
+    float sum_av = qb_sum_lanes(av), sum_vv = qb_sum_lanes(vv);
+    if (!(sum_av > 0.0f && sum_vv > 0.0f))
+        return 0.0f;
+    return last ? qb_unshrunk_scale(sum_av, sum_vv, qb_sum_lanes(aa)) : sum_av / sum_vv;
 }
 
 /* False: all zero. */
@@ -180,6 +185,7 @@ QB_INLINE bool choose(const struct shape *s, const struct qb_neighbours *t, cons
     qb_encode_load(&b, x, importance, 256);
     if (b.unit == 0.0f)
         return false;
+    qb_weigh_by_size(&b, 256, s->evenness);
     split_signs(&b, s->parity, c->sign);
     for (int k = 0; k < 256 / s->sub; k++) {
         struct qb_encode_group g = {b.x + k * s->sub, b.w + k * s->sub, s->sub};
@@ -192,12 +198,15 @@ QB_INLINE bool choose(const struct shape *s, const struct qb_neighbours *t, cons
         int code = (int)qb_clamp(want[k] * qb_encode_invert(d * s->factor) * 0.5f, 0.0f, 16.0f);
         choose_sub(s, t, &b, k, code - 2, d, c);
     }
-    float better = refit(s, &b, c);
+    float better = refit(s, &b, c, false);
     if (!(better > 0.0f))
         return true;
     d = qb_encode_f16(better, b.unit, &c->d);
     for (int k = 0; k < 256 / s->sub; k++)
         choose_sub(s, t, &b, k, c->code[k] - 1, d, c);
+    better = refit(s, &b, c, true);
+    if (better > 0.0f)
+        qb_encode_f16(better, b.unit, &c->d);
     return true;
 }
 

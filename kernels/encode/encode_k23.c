@@ -5,10 +5,13 @@
 #include "kernels/encode/encode_asym.h"
 #include <string.h>
 
+#define EVENNESS 2.0f /* qb_weigh_by_size */
+
 static const struct qb_asym_shape shape2 = {.subs = 16,
                                             .size = 16,
                                             .hi = 3.0f,
                                             .most = 15.0f,
+                                            .evenness = EVENNESS,
                                             .passes = 3,
                                             .rounds = 2,
                                             .shrink = {-0.1f, 0.0f, 0.1f, 0.2f}};
@@ -114,6 +117,7 @@ static void encode_q3(const float *x, const float *importance, struct qb_block_Q
     qb_encode_load(&b, x, importance, 256);
     if (b.unit == 0.0f)
         return;
+    qb_weigh_by_size(&b, 256, EVENNESS);
     for (int k = 0; k < 16; k++) {
         float m = qb_signed_max(b.x + 16 * k, 16);
         want[k] = 0.0f;

@@ -30,7 +30,8 @@ typedef void qb_encode_row_fn(const float *x, const float *importance, int64_t n
  */
 struct qb_encode_block {
     float x[QB_MAX_BLOCK_ELEMS], w[QB_MAX_BLOCK_ELEMS];
-    float unit; /* true value = x * unit; 0: all values are (almost) zero and x is not set */
+    float unit;    /* true value = x * unit; 0: all values are (almost) zero and x is not set */
+    bool weighted; /* by importances; else all weights are 1 */
 };
 
 /* The largest magnitude, as bits: an integer maximum vectorizes without fast-math. */
@@ -68,7 +69,8 @@ QB_INLINE void qb_encode_load(struct qb_encode_block *b, const float *x, const f
     for (int i = 0; i < n; i++)
         b->x[i] = x[i] * inverse;
     int32_t max_w = importance ? qb_encode_max_bits(importance, n) : 0;
-    if (max_w < QB_ENCODE_TINY_BITS) {
+    b->weighted = max_w >= QB_ENCODE_TINY_BITS;
+    if (!b->weighted) {
         for (int i = 0; i < n; i++)
             b->w[i] = 1.0f;
         return;
