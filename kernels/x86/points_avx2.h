@@ -22,6 +22,32 @@ struct points8 {
     uint16_t index[32][8][2]; /* [pair][row] */
 } __attribute__((aligned(32)));
 
+/* The same from one row on. */
+struct row8 {
+    const uint8_t *bytes;
+    int bytes_step;
+    const uint32_t *signs, *factor;
+    const uint16_t *index;
+};
+
+QB_INLINE struct row8 points8_row(const struct points8 *p, int row)
+{
+    return (struct row8){p->b.dword + 4 * row, p->b.rows, p->signs[0] + row, p->factor[0] + row,
+                         p->index[0][row]};
+}
+
+/* The 4 bytes at offset o of the block. */
+QB_INLINE const uint8_t *row8_bytes(struct row8 r, int o)
+{
+    return r.bytes + r.bytes_step * o;
+}
+
+/* Two indices. */
+QB_INLINE const uint16_t *row8_index(struct row8 r, int pair)
+{
+    return r.index + 16 * pair;
+}
+
 QB_INLINE void points8_set(uint32_t to[8], __m256i v)
 {
     _mm256_store_si256((void *)to, v);
@@ -40,12 +66,6 @@ QB_INLINE void image_f16_and_rest(const uint8_t *const p[8], size_t at, int byte
         rows8_image_16(p, at, 2 + o, image);
     if (bytes % 16)
         rows8_image_16(p, at, 2 + bytes - 16, image);
-}
-
-/* Index bytes 4i .. 4i + 3 of a row, where they need nothing but a look: of the dword at offset o. */
-QB_INLINE const uint8_t *points8_bytes(const struct points8 *p, int o, int row)
-{
-    return p->b.dword + p->b.rows * o + 4 * row;
 }
 
 /* Bytes `a` and `b` of every dword, one in each half of it. */
@@ -102,13 +122,12 @@ QB_INLINE __m256i even_signs(__m256i codes)
 /* Four sign codes of 7 bits below the scale of the run (IQ2_XXS, IQ3_XXS). */
 QB_INLINE void read_signs_and_scale(struct points8 *p, int run, __m256i v)
 {
-    __m256i low = _mm256_and_si256(v, _mm256_set1_epi32(0x3fff));
-    __m256i high = _mm256_and_si256(_mm256_slli_epi32(v, 2), _mm256_set1_epi32(0x3fff0000));
-    __m256i pairs = _mm256_or_si256(low, high);
+    __m256i pairs = _mm256_blend_epi16(v, _mm256_slli_epi32(v, 2), 0xaa); /* 14 bits in each half */
     __m256i even = _mm256_and_si256(pairs, _mm256_set1_epi16(0x7f));
     __m256i odd = _mm256_and_si256(_mm256_slli_epi16(pairs, 1), _mm256_set1_epi16(0x7f00));
     points8_set(p->signs[run], even_signs(_mm256_or_si256(even, odd)));
-    points8_set(p->factor[run], odd_factors(_mm256_srli_epi16(byte_pair(v, 3, 3), 4), 15));
+    __m256i factor = _mm256_or_si256(_mm256_srli_epi32(v, 27), _mm256_set1_epi32(1));
+    points8_set(p->factor[run], _mm256_or_si256(factor, _mm256_slli_epi32(factor, 16)));
 }
 
 QB_INLINE __m256i points_of_8(const uint64_t *levels, int a, int b, int c, int d)
@@ -118,10 +137,10 @@ QB_INLINE __m256i points_of_8(const uint64_t *levels, int a, int b, int c, int d
     return _mm256_set_m128i(high, low);
 }
 
-/* The 4 points of a run whose indices are p->index. */
-QB_INLINE __m256i indexed_points_of_8(const struct points8 *p, const uint64_t *levels, int run, int row)
+/* The 4 points of a run whose indices stand in pairs: 0 and 2, 1 and 3. */
+QB_INLINE __m256i indexed_points_of_8(struct row8 r, const uint64_t *levels, int run)
 {
-    const uint16_t *even = p->index[2 * run][row], *odd = p->index[2 * run + 1][row];
+    const uint16_t *even = row8_index(r, 2 * run), *odd = row8_index(r, 2 * run + 1);
     return points_of_8(levels, even[0], odd[0], even[1], odd[1]);
 }
 

@@ -16,10 +16,10 @@
  *   void read_points(struct points8 *p);
  *              everything from the block p->b
  *
- *   __m256i read_levels(const struct points8 *p, int run, int row);
+ *   __m256i read_levels(struct row8 r, int run);
  *              32 levels, unsigned; two products with activations and their factor fit into int32
  *
- *   __m256i panel_codes(const struct points8 *p, int run, int row, __m256i levels);
+ *   __m256i panel_codes(struct row8 r, int run, __m256i levels);
  *              the codes of a panel
  *
  * The loops over blocks and rows are those of weights_frame_avx2_tmpl.h. The sum over a block is one of
@@ -61,7 +61,8 @@ QB_INLINE void panel_block(struct block8 b, int64_t n, struct qb_panel *p, int r
         __m256i w[8];
         QB_UNROLL
         for (int row = 0; row < 8; row++) {
-            w[row] = panel_codes(&x, run, row, read_levels(&x, run, row));
+            struct row8 from = points8_row(&x, row);
+            w[row] = panel_codes(from, run, read_levels(from, run));
         }
         transpose8(w);
         QB_UNROLL
@@ -70,32 +71,47 @@ QB_INLINE void panel_block(struct block8 b, int64_t n, struct qb_panel *p, int r
     }
 }
 
-/* One row of a block: sums of factor x level x activation in any lanes; x: the activations of each column. */
-QB_INLINE void gemv_row(const struct points8 *p, int row, const int8_t *const x[QB_GEMV_MAX_COLS], int cols,
-                        __m256i sum[QB_GEMV_MAX_COLS][8])
+/* What one run of one row adds: sums of factor x level x activation; x: the activations of each column. */
+QB_INLINE void gemv_run(struct row8 r, int run, const int8_t *const x[QB_GEMV_MAX_COLS], int cols,
+                        __m256i sum[QB_GEMV_MAX_COLS])
 {
-    __m256i part[QB_GEMV_MAX_COLS];
+    __m256i level = read_levels(r, run), sign = _mm256_setzero_si256();
+    if (W_SIGNS)
+        sign = plus_or_minus(r.signs[8 * run], W_SIGNS);
+    __m256i factor = _mm256_set1_epi32((int)r.factor[8 * run]);
+    if (W_SUB == 16) /* its halves to the halves of the vector */
+        factor =
+            _mm256_shuffle_epi8(factor, _mm256_set_m128i(_mm_set1_epi16(0x0302), _mm_set1_epi16(0x0100)));
     QB_UNROLL
-    for (int run = 0; run < 8; run++) {
-        __m256i level = read_levels(p, run, row), sign = _mm256_setzero_si256();
+    for (int c = 0; c < cols; c++) {
+        __m256i v = _mm256_loadu_si256((const void *)(x[c] + 32 * run));
         if (W_SIGNS)
-            sign = plus_or_minus(p->signs[run][row], W_SIGNS);
-        __m256i factor = _mm256_set1_epi32((int)p->factor[run][row]);
-        if (W_SUB == 16) /* its halves to the halves of the vector */
-            factor =
-                _mm256_shuffle_epi8(factor, _mm256_set_m128i(_mm_set1_epi16(0x0302), _mm_set1_epi16(0x0100)));
+            v = _mm256_sign_epi8(v, sign);
+        v = _mm256_madd_epi16(_mm256_maddubs_epi16(level, v), factor);
+        sum[c] = _mm256_add_epi32(sum[c], v);
+        QB_IN_ORDER(sum[c]);
+    }
+}
+
+/* Rows whose runs share the loads of activations, as far as there are registers. The loop over the runs stays
+ * one: unrolled, its code is too long for the cache of decoded instructions. */
+#define W_TOGETHER(cols) ((cols) == 1 ? 4 : (cols) == 2 ? 2 : 1)
+
+QB_INLINE void gemv_rows(struct row8 r, const int8_t *const x[QB_GEMV_MAX_COLS], int cols,
+                         __m256i sum[4][QB_GEMV_MAX_COLS])
+{
+    const int rows = W_TOGETHER(cols);
+    QB_UNROLL
+    for (int i = 0; i < rows * cols; i++)
+        sum[i / cols][i % cols] = _mm256_setzero_si256();
+    for (int run = 0; run < 8; run++) {
         QB_UNROLL
-        for (int c = 0; c < cols; c++) {
-            __m256i v = _mm256_loadu_si256((const void *)(x[c] + 32 * run));
-            if (W_SIGNS)
-                v = _mm256_sign_epi8(v, sign);
-            v = _mm256_madd_epi16(_mm256_maddubs_epi16(level, v), factor);
-            part[c] = run == 0 ? v : _mm256_add_epi32(part[c], v);
+        for (int i = 0; i < rows; i++) {
+            const struct row8 at = {r.bytes + 4 * i, r.bytes_step, r.signs + i, r.factor + i,
+                                    r.index + 2 * i};
+            gemv_run(at, run, x, cols, sum[i]);
         }
     }
-    QB_UNROLL
-    for (int c = 0; c < cols; c++)
-        sum[c][row] = part[c];
 }
 
 /* What the offset of the levels adds to the sum of column c, lane = row; pair: activation sums of the block.
@@ -128,9 +144,15 @@ QB_INLINE void gemv_block(const struct block8 *b, const struct qb_act *a, int64_
         __m256i sum[QB_GEMV_MAX_COLS][8];
         p.b = b[v];
         read_points(&p);
-        for (int row = 0; row < 8; row++) {
-            rows8_prefetch(ahead + (8 * v + row) * W_BYTES, W_BYTES, kind);
-            gemv_row(&p, row, x, cols, sum);
+        for (int row = 0; row < 8; row += W_TOGETHER(cols)) {
+            const int rows = W_TOGETHER(cols);
+            __m256i part[4][QB_GEMV_MAX_COLS];
+            rows8_prefetch(ahead, rows * W_BYTES, kind);
+            ahead += rows * W_BYTES;
+            gemv_rows(points8_row(&p, row), x, cols, part);
+            QB_UNROLL
+            for (int i = 0; i < rows * cols; i++)
+                sum[i % cols][row + i / cols] = part[i / cols][i % cols];
         }
         QB_UNROLL
         for (int c = 0; c < cols; c++) {

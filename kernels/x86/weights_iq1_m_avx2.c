@@ -36,10 +36,10 @@ QB_INLINE void read_points(struct points8 *p)
     QB_UNROLL
     for (int run = 0; run < 8; run++) {
         __m256i low = block8_dwords(p->b, 4 * run), nibbles = block8_dwords(p->b, 32 + run / 2 * 4);
-        points8_set(p->signs[run], nibbles);
         if (run % 2)
             nibbles = _mm256_srli_epi32(nibbles, 16);
         __m256i v = _mm256_blend_epi16(nibbles, _mm256_slli_epi32(nibbles, 16), 0xaa);
+        points8_set(p->signs[run], v);
         points8_set_index(p, 2 * run, _mm256_or_si256(byte_pair(low, 0, 2), shifted_pair(v, 256, 1, 0x700)));
         points8_set_index(
             p, 2 * run + 1,
@@ -53,18 +53,18 @@ QB_INLINE void read_points(struct points8 *p)
     }
 }
 
-QB_INLINE __m256i read_levels(const struct points8 *p, int run, int row)
+QB_INLINE __m256i read_levels(struct row8 r, int run)
 {
     const __m256i bit = _mm256_setr_epi32(0x08080808, 0x08080808, (int)0x80808080u, (int)0x80808080u,
                                           0x08080808, 0x08080808, (int)0x80808080u, (int)0x80808080u);
-    __m256i down = _mm256_and_si256(bytes_of_8(p->signs[run][row], run % 2 ? 0x3322 : 0x1100), bit);
-    return _mm256_sub_epi8(indexed_points_of_8(p, qb_levels_iq1s, run, row),
+    __m256i down = _mm256_and_si256(bytes_of_8(r.signs[8 * run], 0x1100), bit);
+    return _mm256_sub_epi8(indexed_points_of_8(r, qb_levels_iq1s, run),
                            _mm256_min_epu8(down, _mm256_set1_epi8(2)));
 }
 
-QB_INLINE __m256i panel_codes(const struct points8 *p, int run, int row, __m256i levels)
+QB_INLINE __m256i panel_codes(struct row8 r, int run, __m256i levels)
 {
-    (void)p, (void)run, (void)row;
+    (void)r, (void)run;
     return levels;
 }
 

@@ -45,15 +45,15 @@ QB_INLINE void read_points(struct points8 *p)
     }
 }
 
-QB_INLINE __m256i read_levels(const struct points8 *p, int run, int row)
+QB_INLINE __m256i read_levels(struct row8 r, int run)
 {
-    return indexed_points_of_8(p, qb_levels_iq1s, run, row);
+    return indexed_points_of_8(r, qb_levels_iq1s, run);
 }
 
 /* 16 + factor x level: one of three, by number 1 to 3 in bits 3 and 4 of the level. */
-QB_INLINE __m256i panel_codes(const struct points8 *p, int run, int row, __m256i levels)
+QB_INLINE __m256i panel_codes(struct row8 r, int run, __m256i levels)
 {
-    int factor = p->factor[run][row] & 0xff;
+    int factor = r.factor[8 * run] & 0xff;
     __m256i code = _mm256_set1_epi32((16 - factor) << 8 | 16 << 16 | (16 + factor) << 24);
     return _mm256_shuffle_epi8(code, _mm256_srli_epi16(levels, 3));
 }

@@ -32,14 +32,14 @@ QB_INLINE void read_points(struct points8 *p)
     }
 }
 
-QB_INLINE __m256i read_levels(const struct points8 *p, int run, int row)
+QB_INLINE __m256i read_levels(struct row8 r, int run)
 {
-    return indexed_points_of_8(p, qb_levels_iq2s, run, row);
+    return indexed_points_of_8(r, qb_levels_iq2s, run);
 }
 
-QB_INLINE __m256i panel_codes(const struct points8 *p, int run, int row, __m256i levels)
+QB_INLINE __m256i panel_codes(struct row8 r, int run, __m256i levels)
 {
-    return signed_codes(levels, p->signs[run][row], W_SIGNS, 1 << W_SHIFT);
+    return signed_codes(levels, r.signs[8 * run], W_SIGNS, 1 << W_SHIFT);
 }
 
 #include "kernels/x86/points_avx2_tmpl.h"

@@ -23,15 +23,15 @@ QB_INLINE void read_points(struct points8 *p)
         read_signs_and_scale(p, run, block8_dwords(p->b, 6 + 8 * run));
 }
 
-QB_INLINE __m256i read_levels(const struct points8 *p, int run, int row)
+QB_INLINE __m256i read_levels(struct row8 r, int run)
 {
-    const uint8_t *i = points8_bytes(p, 2 + 8 * run, row);
+    const uint8_t *i = row8_bytes(r, 2 + 8 * run);
     return points_of_8(qb_levels_iq2xxs, i[0], i[1], i[2], i[3]);
 }
 
-QB_INLINE __m256i panel_codes(const struct points8 *p, int run, int row, __m256i levels)
+QB_INLINE __m256i panel_codes(struct row8 r, int run, __m256i levels)
 {
-    return signed_codes(levels, p->signs[run][row], W_SIGNS, 1 << W_SHIFT);
+    return signed_codes(levels, r.signs[8 * run], W_SIGNS, 1 << W_SHIFT);
 }
 
 #include "kernels/x86/points_avx2_tmpl.h"

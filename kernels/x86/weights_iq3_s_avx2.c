@@ -42,17 +42,17 @@ QB_INLINE void read_points(struct points8 *p)
     }
 }
 
-QB_INLINE __m256i read_levels(const struct points8 *p, int run, int row)
+QB_INLINE __m256i read_levels(struct row8 r, int run)
 {
-    const uint16_t *a = p->index[4 * run][row], *b = p->index[4 * run + 1][row],
-                   *c = p->index[4 * run + 2][row], *d = p->index[4 * run + 3][row];
+    const uint16_t *a = row8_index(r, 4 * run), *b = row8_index(r, 4 * run + 1),
+                   *c = row8_index(r, 4 * run + 2), *d = row8_index(r, 4 * run + 3);
     return _mm256_set_m128i(points_of_4(qb_levels_iq3s, c[0], d[0], c[1], d[1]),
                             points_of_4(qb_levels_iq3s, a[0], b[0], a[1], b[1]));
 }
 
-QB_INLINE __m256i panel_codes(const struct points8 *p, int run, int row, __m256i levels)
+QB_INLINE __m256i panel_codes(struct row8 r, int run, __m256i levels)
 {
-    return signed_codes(levels, p->signs[run][row], W_SIGNS, 1 << W_SHIFT);
+    return signed_codes(levels, r.signs[8 * run], W_SIGNS, 1 << W_SHIFT);
 }
 
 #include "kernels/x86/points_avx2_tmpl.h"

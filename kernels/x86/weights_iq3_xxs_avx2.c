@@ -23,16 +23,16 @@ QB_INLINE void read_points(struct points8 *p)
         read_signs_and_scale(p, run, block8_dwords(p->b, 66 + 4 * run));
 }
 
-QB_INLINE __m256i read_levels(const struct points8 *p, int run, int row)
+QB_INLINE __m256i read_levels(struct row8 r, int run)
 {
-    const uint8_t *a = points8_bytes(p, 2 + 8 * run, row), *b = points8_bytes(p, 6 + 8 * run, row);
+    const uint8_t *a = row8_bytes(r, 2 + 8 * run), *b = row8_bytes(r, 6 + 8 * run);
     return _mm256_set_m128i(points_of_4(qb_levels_iq3xxs, b[0], b[1], b[2], b[3]),
                             points_of_4(qb_levels_iq3xxs, a[0], a[1], a[2], a[3]));
 }
 
-QB_INLINE __m256i panel_codes(const struct points8 *p, int run, int row, __m256i levels)
+QB_INLINE __m256i panel_codes(struct row8 r, int run, __m256i levels)
 {
-    return signed_codes(levels, p->signs[run][row], W_SIGNS, 1 << W_SHIFT);
+    return signed_codes(levels, r.signs[8 * run], W_SIGNS, 1 << W_SHIFT);
 }
 
 #include "kernels/x86/points_avx2_tmpl.h"
