@@ -21,18 +21,15 @@ static inline float qb_f32_from_bits(uint32_t u)
     return f;
 }
 
+/* Without branches, so that loops over it vectorize. */
 static inline float qb_f16_to_f32(uint16_t h)
 {
-    uint32_t sign = (uint32_t)(h & 0x8000u) << 16;
-    uint32_t exp = (h >> 10) & 0x1fu;
-    uint32_t man = h & 0x3ffu;
-    if (exp == 31)
-        return qb_f32_from_bits(sign | 0x7f800000u | man << 13);
-    if (exp != 0)
-        return qb_f32_from_bits(sign | (exp + 112) << 23 | man << 13);
-    /* zero and subnormals: man * 2^-24 is exact in f32 */
-    float f = (float)man * 5.9604644775390625e-8f;
-    return qb_f32_from_bits(sign | qb_f32_bits(f));
+    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, size = h & 0x7fffu;
+    uint32_t normal = (size << 13) + 0x38000000u; /* the exponent, less 15 and more 127 */
+    normal += size >= 0x7c00u ? 0x38000000u : 0u; /* infinities and NaN: the highest exponent */
+    /* zero and subnormals: size * 2^-24 is exact in f32 */
+    uint32_t small = qb_f32_bits((float)(int32_t)size * 5.9604644775390625e-8f);
+    return qb_f32_from_bits((size < 0x0400u ? small : normal) | sign);
 }
 
 static inline uint16_t qb_f32_to_f16(float f)
