@@ -232,18 +232,26 @@ static void put_data(const struct chart *c, struct qb_buf *b)
     }
 }
 
+/* The file that all points come from; "" when there are several. */
+static const char *common_source(const struct chart *c)
+{
+    const char *first = c->points[0].row->model_source ? c->points[0].row->model_source : "";
+    for (size_t i = 1; i < c->n; i++)
+        if (!c->points[i].row->model_source || strcmp(c->points[i].row->model_source, first) != 0)
+            return "";
+    const char *slash = strrchr(first, '/');
+    return slash ? slash + 1 : first;
+}
+
 static void put_title(const struct chart *c, struct qb_buf *b)
 {
     const struct qb_quality_record *r = c->points[0].row;
-    const char *type = r->model_type ? r->model_type : "", *space = strchr(type, ' ');
-    const char *second = space ? strchr(space + 1, ' ') : NULL;
-    char text[256];
-    snprintf(text, sizeof text, "%.*s", second ? (int)(second - type) : (int)strlen(type), type);
+    const char *source = common_source(c);
     qb_buf_puts(b, "set title \"");
-    put_quoted(b, text);
-    qb_buf_printf(b, ": %s, %lld chunks of %lld tokens%s\" font ',14' noenhanced offset 0,0.3\n",
-                  c->divergence ? "KL divergence from the base" : "perplexity", (long long)r->n_chunks,
-                  (long long)r->n_ctx, r->imatrix ? ", importance matrix" : "");
+    put_quoted(b, source);
+    qb_buf_printf(b, "%s%s, %lld chunks of %lld tokens%s\" font ',14' noenhanced offset 0,0.3\n",
+                  source[0] ? ": " : "", c->divergence ? "KL divergence from the base" : "perplexity",
+                  (long long)r->n_chunks, (long long)r->n_ctx, r->imatrix ? ", importance matrix" : "");
 }
 
 static bool has_kind(const struct chart *c, int kind)
