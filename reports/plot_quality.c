@@ -21,6 +21,8 @@
 #define LINE   13.0
 #define GAP    7.0
 #define RADIUS 5.0
+#define LEADER 11.0 /* a label farther than this from its point gets a line to it */
+#define NARROW 9.0  /* bits per weight: nearly lossless types would push the others together */
 
 #define N_KINDS 4
 static const struct {
@@ -88,7 +90,25 @@ static int by_size(const void *a, const void *b)
     const struct point *p = a, *q = b;
     if (p->x != q->x)
         return p->x < q->x ? -1 : 1;
-    return (p->y > q->y) - (p->y < q->y);
+    if (p->y != q->y)
+        return p->y < q->y ? -1 : 1;
+    size_t np = strlen(p->row->variant), nq = strlen(q->row->variant); /* the plain name first */
+    return np != nq ? (np > nq) - (np < nq) : strcmp(p->row->variant, q->row->variant);
+}
+
+/* Of sorted points: one for types that are the same but for the layout; wide types only among themselves. */
+static void thin_out(struct chart *c)
+{
+    size_t n = 0, n_narrow = 0;
+    for (size_t i = 0; i < c->n; i++)
+        n_narrow += c->points[i].x <= NARROW;
+    for (size_t i = 0; i < c->n; i++) {
+        const struct point *p = &c->points[i];
+        bool same = n > 0 && c->points[n - 1].x == p->x && c->points[n - 1].y == p->y;
+        if (!same && (p->x <= NARROW || n_narrow < 2))
+            c->points[n++] = *p;
+    }
+    c->n = n;
 }
 
 static enum qb_status collect(struct chart *c, const struct qb_quality_record *rows, size_t n,
@@ -109,6 +129,7 @@ static enum qb_status collect(struct chart *c, const struct qb_quality_record *r
                                            .kind = kind_of(r->variant)};
     }
     qsort(c->points, c->n, sizeof *c->points, by_size);
+    thin_out(c);
     double best = INFINITY;
     for (size_t i = 0; i < c->n; i++) {
         c->points[i].best = c->points[i].y < best;
@@ -208,6 +229,12 @@ static void put_label(const struct point *p, struct qb_buf *b)
     put_quoted(b, p->row->variant);
     qb_buf_printf(b, "\" at screen %.5f,%.5f %s font ',9' noenhanced textcolor rgb '%s'\n", x / WIDTH,
                   y / HEIGHT, aligned[p->side + 1], kinds[p->kind].colour);
+    double to_x = fmin(fmax(p->px, p->label.x0), p->label.x1);
+    double to_y = p->label.y0 > p->py ? p->label.y0 + 2 : p->label.y1 < p->py ? p->label.y1 - 2 : y;
+    if (hypot(to_x - p->px, to_y - p->py) > LEADER)
+        qb_buf_printf(
+            b, "set arrow from screen %.5f,%.5f to screen %.5f,%.5f nohead back lc rgb '#c0c0c0' lw 0.8\n",
+            p->px / WIDTH, p->py / HEIGHT, to_x / WIDTH, to_y / HEIGHT);
 }
 
 /* ---- data and script ---- */

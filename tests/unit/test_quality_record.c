@@ -99,7 +99,7 @@ static void the_chart_takes_what_has_a_figure(void **state)
     for (int i = 0; i < 62; i++) {
         const char *const forms[] = {"Q%d_K_M", "IQ%d_XS", "Q%d_0", "MXFP%d"};
         snprintf(name, sizeof name, forms[i % 4], i / 4);
-        fill(&rows[i], name, 1.5 + 0.11 * i, 2.0 * exp(-0.1 * i) * (1 + 0.3 * sin(i)));
+        fill(&rows[i], name, 1.5 + 0.1 * i, 2.0 * exp(-0.1 * i) * (1 + 0.3 * sin(i)));
     }
     rows[60].kld_mean = 0;
     rows[61].kld_mean = rows[61].ppl = NAN;
