@@ -5,6 +5,7 @@
  * flight).
  */
 #include "kernels/kernel_protos.h"
+#include "kernels/simd.h"
 #include "kernels/x86/gemv_float_tmpl.h"
 
 /* The weight types, as constants that inlining folds. */
@@ -329,25 +330,13 @@ INLINE void gemv_r16(const struct qb_matrix *m, int64_t row0, int64_t n_rows, co
         gemv_groups(m, row, end, 1, a->f32, w, o, t);
 }
 
+#define GEMV_COLS(n, how, t) how(m, row0, n_rows, a, n, o, t)
 #define GEMV_FN(name, how, t)                                                                                \
     void QB_ISA_FN(name)(const struct qb_matrix *m, int64_t row0, int64_t n_rows, const struct qb_act *a,    \
                          const float *bias, bool accumulate, float *out, size_t ldo)                         \
     {                                                                                                        \
         struct gemv_out o = {bias, accumulate, out, ldo};                                                    \
-        switch (a->n_cols) {                                                                                 \
-        case 1:                                                                                              \
-            how(m, row0, n_rows, a, 1, o, t);                                                                \
-            break;                                                                                           \
-        case 2:                                                                                              \
-            how(m, row0, n_rows, a, 2, o, t);                                                                \
-            break;                                                                                           \
-        case 3:                                                                                              \
-            how(m, row0, n_rows, a, 3, o, t);                                                                \
-            break;                                                                                           \
-        case 4:                                                                                              \
-            how(m, row0, n_rows, a, 4, o, t);                                                                \
-            break;                                                                                           \
-        }                                                                                                    \
+        QB_SWITCH_COLS(a->n_cols, GEMV_COLS, how, t)                                                         \
     }
 GEMV_FN(gemv_f32_plain, gemv_plain, W_F32)
 GEMV_FN(gemv_f16_plain, gemv_plain, W_F16)

@@ -71,20 +71,9 @@ QB_INLINE void gemv_cols(const struct qb_matrix *m, int64_t row0, int64_t n_rows
 QB_INLINE void gemv(const struct qb_matrix *m, int64_t row0, int64_t n_rows, const struct qb_act *a,
                     const float *bias, bool accumulate, float *out, size_t ldo, enum rows16_kind kind)
 {
-    switch (a->n_cols) {
-    case 1:
-        gemv_cols(m, row0, n_rows, a, bias, accumulate, out, ldo, 1, kind);
-        break;
-    case 2:
-        gemv_cols(m, row0, n_rows, a, bias, accumulate, out, ldo, 2, kind);
-        break;
-    case 3:
-        gemv_cols(m, row0, n_rows, a, bias, accumulate, out, ldo, 3, kind);
-        break;
-    case 4:
-        gemv_cols(m, row0, n_rows, a, bias, accumulate, out, ldo, 4, kind);
-        break;
-    }
+#define W_COLS(n, kind) gemv_cols(m, row0, n_rows, a, bias, accumulate, out, ldo, n, kind)
+    QB_SWITCH_COLS(a->n_cols, W_COLS, kind)
+#undef W_COLS
 }
 
 /* The two kernels of one layout: W_KERNELS(q4_k, r16, ROWS16_R16). */
