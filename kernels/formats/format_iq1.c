@@ -97,12 +97,7 @@ void qb_codes_IQ1_M(const void *block, struct qb_codes *out)
             (uint8_t)(16 + 8 * ternary(m_index(b, j / 8), j % 8) + (m_nibble(b, j / 8) & 8 ? -1 : 1));
 }
 
-void qb_synth_IQ1_S(void *block, float std, struct qb_rng *rng)
-{
-    struct qb_block_IQ1_S *b = block;
-    qb_rng_fill(rng, b, sizeof *b);
-    b->d = qb_synth_scale(std / (RMS_LEVELS * RMS_SCALE), rng);
-}
+QB_DEFINE_SYNTH(IQ1_S, RMS_LEVELS *RMS_SCALE)
 
 void qb_synth_IQ1_M(void *block, float std, struct qb_rng *rng)
 {

@@ -55,23 +55,6 @@ QB_DEFINE_IQ(IQ2_XXS, xxs, 2, levels, 32, 64)
 QB_DEFINE_IQ(IQ2_XS, xs, 2, levels, 16, 64)
 QB_DEFINE_IQ(IQ2_S, s, 2, levels, 16, 64)
 
-void qb_synth_IQ2_XXS(void *block, float std, struct qb_rng *rng)
-{
-    struct qb_block_IQ2_XXS *b = block;
-    qb_rng_fill(rng, b, sizeof *b);
-    b->d = qb_synth_scale(std / (RMS_LEVELS_XXS * RMS_SCALE), rng);
-}
-
-void qb_synth_IQ2_XS(void *block, float std, struct qb_rng *rng)
-{
-    struct qb_block_IQ2_XS *b = block;
-    qb_rng_fill(rng, b, sizeof *b);
-    b->d = qb_synth_scale(std / (RMS_LEVELS_XS * RMS_SCALE), rng);
-}
-
-void qb_synth_IQ2_S(void *block, float std, struct qb_rng *rng)
-{
-    struct qb_block_IQ2_S *b = block;
-    qb_rng_fill(rng, b, sizeof *b);
-    b->d = qb_synth_scale(std / (RMS_LEVELS_S * RMS_SCALE), rng);
-}
+QB_DEFINE_SYNTH(IQ2_XXS, RMS_LEVELS_XXS *RMS_SCALE)
+QB_DEFINE_SYNTH(IQ2_XS, RMS_LEVELS_XS *RMS_SCALE)
+QB_DEFINE_SYNTH(IQ2_S, RMS_LEVELS_S *RMS_SCALE)

@@ -46,16 +46,5 @@ static float s_scale(const struct qb_block_IQ3_S *b, int s)
 QB_DEFINE_IQ(IQ3_XXS, xxs, 3, levels_xxs, 32, 64)
 QB_DEFINE_IQ(IQ3_S, s, 3, levels_s, 32, 16)
 
-void qb_synth_IQ3_XXS(void *block, float std, struct qb_rng *rng)
-{
-    struct qb_block_IQ3_XXS *b = block;
-    qb_rng_fill(rng, b, sizeof *b);
-    b->d = qb_synth_scale(std / (RMS_LEVELS_XXS * RMS_SCALE_XXS), rng);
-}
-
-void qb_synth_IQ3_S(void *block, float std, struct qb_rng *rng)
-{
-    struct qb_block_IQ3_S *b = block;
-    qb_rng_fill(rng, b, sizeof *b);
-    b->d = qb_synth_scale(std / (RMS_LEVELS_S * RMS_SCALE_S), rng);
-}
+QB_DEFINE_SYNTH(IQ3_XXS, RMS_LEVELS_XXS *RMS_SCALE_XXS)
+QB_DEFINE_SYNTH(IQ3_S, RMS_LEVELS_S *RMS_SCALE_S)

@@ -67,12 +67,7 @@ void qb_synth_IQ4_NL(void *block, float std, struct qb_rng *rng)
     b->d = qb_synth_scale(std / RMS_LEVELS, rng);
 }
 
-void qb_synth_IQ4_XS(void *block, float std, struct qb_rng *rng)
-{
-    struct qb_block_IQ4_XS *b = block;
-    qb_rng_fill(rng, b, sizeof *b);
-    b->d = qb_synth_scale(std / (RMS_LEVELS * RMS_SCALE_XS), rng);
-}
+QB_DEFINE_SYNTH(IQ4_XS, RMS_LEVELS *RMS_SCALE_XS)
 
 QB_DEFINE_CHECK(IQ4_NL, qb_f16_is_finite(b[i].d))
 QB_DEFINE_CHECK(IQ4_XS, qb_f16_is_finite(b[i].d))

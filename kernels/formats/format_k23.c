@@ -96,12 +96,7 @@ void qb_synth_Q2_K(void *block, float std, struct qb_rng *rng)
     b->dmin = qb_f32_to_f16(1.5f * qb_f16_to_f32(b->d));
 }
 
-void qb_synth_Q3_K(void *block, float std, struct qb_rng *rng)
-{
-    struct qb_block_Q3_K *b = block;
-    qb_rng_fill(rng, b, sizeof *b);
-    b->d = qb_synth_scale(std / (RMS_8 * RMS_SCALE_6), rng);
-}
+QB_DEFINE_SYNTH(Q3_K, RMS_8 *RMS_SCALE_6)
 
 QB_DEFINE_CHECK(Q2_K, qb_f16_is_finite(b[i].d) && qb_f16_is_finite(b[i].dmin))
 QB_DEFINE_CHECK(Q3_K, qb_f16_is_finite(b[i].d))

@@ -128,12 +128,7 @@ void qb_synth_Q4_1(void *block, float std, struct qb_rng *rng)
     b->m = qb_f32_to_f16(-7.5f * qb_f16_to_f32(b->d));
 }
 
-void qb_synth_Q5_0(void *block, float std, struct qb_rng *rng)
-{
-    struct qb_block_Q5_0 *b = block;
-    qb_rng_fill(rng, b, sizeof *b);
-    b->d = qb_synth_scale(std / RMS_32, rng);
-}
+QB_DEFINE_SYNTH(Q5_0, RMS_32)
 
 void qb_synth_Q5_1(void *block, float std, struct qb_rng *rng)
 {

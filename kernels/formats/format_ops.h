@@ -29,6 +29,16 @@ static inline uint16_t qb_synth_scale(float size, struct qb_rng *rng)
     return qb_f32_to_f16(size) | sign;
 }
 
+/* All bits of a block at random but for its one scale; RMS: root mean square of the codes (times the
+ * sub-scales). */
+#define QB_DEFINE_SYNTH(id, RMS)                                                                             \
+    void qb_synth_##id(void *block, float std, struct qb_rng *rng)                                           \
+    {                                                                                                        \
+        struct qb_block_##id *b = block;                                                                     \
+        qb_rng_fill(rng, b, sizeof *b);                                                                      \
+        b->d = qb_synth_scale(std / (RMS), rng);                                                             \
+    }
+
 /*
  * Element j of the nibble rule of blocks of 32: elements 0..15 in the low nibbles of 16 bytes, 16..31 in the
  * high ones.

@@ -74,12 +74,7 @@ DEFINE_CODES(TQ2_0, 256, 1, tq2_0_code)
 DEFINE_CODES(Q1_0, 128, 4, q1_0_code)
 DEFINE_CODES(Q2_0, 64, 2, q2_0_code)
 
-void qb_synth_TQ1_0(void *block, float std, struct qb_rng *rng)
-{
-    struct qb_block_TQ1_0 *b = block;
-    qb_rng_fill(rng, b, sizeof *b);
-    b->d = qb_synth_scale(std / RMS_DIGIT, rng);
-}
+QB_DEFINE_SYNTH(TQ1_0, RMS_DIGIT)
 
 /* Code 3 is none of the format's: it becomes 1. */
 void qb_synth_TQ2_0(void *block, float std, struct qb_rng *rng)
