@@ -19,6 +19,7 @@ struct codebook {
     uint8_t *cells;
     pthread_once_t once;
     void (*build)(void);
+    struct qb_neighbours lists; /* set when built */
 };
 
 #define STORAGE(name, n_cells, len)                                                                          \
@@ -105,12 +106,13 @@ static void choose_nearest(const int16_t *distance, int n_points, uint16_t *near
 
 static void build(enum qb_codebook_id id)
 {
-    const struct codebook *c = &codebooks[id];
+    struct codebook *c = &codebooks[id];
     struct planes p;
     int16_t distance[MOST_POINTS];
     expand(c, &p);
+    c->lists = (struct qb_neighbours){c->cells, CELL_BYTES(c->len)};
     for (int cell = 0; cell < c->n_cells; cell++) {
-        uint8_t *at = c->cells + (size_t)cell * CELL_BYTES(c->len);
+        uint8_t *at = c->cells + (size_t)cell * c->lists.stride;
         uint16_t *points = (uint16_t *)(void *)at;
         int8_t *values = (int8_t *)(at + QB_NEIGHBOURS * sizeof *points);
         measure(c, &p, cell, distance);
@@ -122,19 +124,7 @@ static void build(enum qb_codebook_id id)
 
 const struct qb_neighbours *qb_neighbours_get(enum qb_codebook_id id)
 {
-#define TABLE(c, n_len, n_level)                                                                             \
-    {                                                                                                        \
-        c, CELL_BYTES(n_len), n_len, n_level                                                                 \
-    }
-    static const struct qb_neighbours tables[QB_CODEBOOK_COUNT] = {
-        [QB_CODEBOOK_IQ1] = TABLE(cells_iq1, 8, 3),
-        [QB_CODEBOOK_IQ2_XXS] = TABLE(cells_iq2_xxs, 8, 3),
-        [QB_CODEBOOK_IQ2_XS] = TABLE(cells_iq2_xs, 8, 3),
-        [QB_CODEBOOK_IQ2_S] = TABLE(cells_iq2_s, 8, 3),
-        [QB_CODEBOOK_IQ3_XXS] = TABLE(cells_iq3_xxs, 4, 8),
-        [QB_CODEBOOK_IQ3_S] = TABLE(cells_iq3_s, 4, 8),
-    };
     if (pthread_once(&codebooks[id].once, codebooks[id].build) != 0)
         QB_BUG("no neighbour lists");
-    return &tables[id];
+    return &codebooks[id].lists;
 }

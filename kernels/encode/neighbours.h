@@ -23,12 +23,12 @@ enum qb_codebook_id {
 
 /*
  * The list of a cell: QB_NEIGHBOURS point numbers, then their values, [len][QB_NEIGHBOURS]: levels as the
- * decoder has them (-1, 0, 1 in IQ1). Cells count in base n_levels, value 0 of the group in the lowest digit.
+ * decoder has them (-1, 0, 1 in IQ1). Cells count in the base of the number of levels, value 0 of the group
+ * in the lowest digit.
  */
 struct qb_neighbours {
     const uint8_t *cells;
     size_t stride; /* bytes of a cell */
-    int len, n_levels;
 };
 static inline const uint16_t *qb_neighbour_points(const struct qb_neighbours *t, int cell)
 {
