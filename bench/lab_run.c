@@ -46,6 +46,15 @@ static enum qb_status prepare(struct qb_stand *stand, const int32_t *tokens, int
     return QB_OK;
 }
 
+/* The test itself: the prompt, then n_gen tokens; `between` is the time in between. */
+static enum qb_status evaluate(const struct qb_stand *stand, const int32_t *tokens, const struct qb_case *k,
+                               int64_t n_gen, int n_batch, uint64_t *between, struct qb_err *err)
+{
+    QB_TRY(prompt(stand->session, tokens, k->test.n_prompt, n_batch, QB_LOGITS_LAST, err));
+    *between = qb_now_ns();
+    return generate(stand->session, tokens, n_gen, err);
+}
+
 enum qb_status qb_lab_profile(struct qb_lab *l, size_t c, struct qb_err *err)
 {
     const struct qb_case *k = &l->suite->cases[c];
@@ -54,10 +63,8 @@ enum qb_status qb_lab_profile(struct qb_lab *l, size_t c, struct qb_err *err)
     const int32_t *tokens = l->specimens[config->variant].tokens;
     QB_TRY(prepare(stand, tokens, k->test.n_depth, config->n_batch, err));
     qb_session_profile(stand->session, l->trials[c].phase_ns);
-    enum qb_status st =
-        prompt(stand->session, tokens, k->test.n_prompt, config->n_batch, QB_LOGITS_LAST, err);
-    if (!st)
-        st = generate(stand->session, tokens, k->test.n_gen, err);
+    uint64_t between;
+    enum qb_status st = evaluate(stand, tokens, k, k->test.n_gen, config->n_batch, &between, err);
     qb_session_profile(stand->session, NULL);
     return st;
 }
@@ -71,10 +78,8 @@ enum qb_status qb_lab_run(struct qb_lab *l, size_t c, bool warm_up, double *ns, 
     int64_t n_gen = warm_up && k->test.n_gen > WARM_UP_GEN ? WARM_UP_GEN : k->test.n_gen;
 
     QB_TRY(prepare(stand, tokens, warm_up ? 0 : k->test.n_depth, config->n_batch, err));
-    uint64_t start = qb_now_ns();
-    QB_TRY(prompt(stand->session, tokens, k->test.n_prompt, config->n_batch, QB_LOGITS_LAST, err));
-    uint64_t between = qb_now_ns();
-    QB_TRY(generate(stand->session, tokens, n_gen, err));
+    uint64_t start = qb_now_ns(), between = start;
+    QB_TRY(evaluate(stand, tokens, k, n_gen, config->n_batch, &between, err));
     uint64_t end = qb_now_ns();
     *ns = (double)(end - start);
     if (n_gen && n_gen < k->test.n_gen)
