@@ -54,12 +54,12 @@ BUILD(build_iq3_s, QB_CODEBOOK_IQ3_S)
     }
 /* clang-format off */
 static struct codebook codebooks[QB_CODEBOOK_COUNT] = {
-    [QB_CODEBOOK_IQ1] = {qb_codebook_iq1s, 2048, 8, 2, 3, CELLS_2BIT, LEVELS_IQ1, cells_iq1, PTHREAD_ONCE_INIT, build_iq1},
-    [QB_CODEBOOK_IQ2_XXS] = {qb_codebook_iq2xxs, 256, 8, 2, 3, CELLS_2BIT, LEVELS_IQ2, cells_iq2_xxs, PTHREAD_ONCE_INIT, build_iq2_xxs},
-    [QB_CODEBOOK_IQ2_XS] = {qb_codebook_iq2xs, 512, 8, 2, 3, CELLS_2BIT, LEVELS_IQ2, cells_iq2_xs, PTHREAD_ONCE_INIT, build_iq2_xs},
-    [QB_CODEBOOK_IQ2_S] = {qb_codebook_iq2s, 1024, 8, 2, 3, CELLS_2BIT, LEVELS_IQ2, cells_iq2_s, PTHREAD_ONCE_INIT, build_iq2_s},
-    [QB_CODEBOOK_IQ3_XXS] = {qb_codebook_iq3xxs, 256, 4, 3, 8, CELLS_3BIT, {4, 12, 20, 28, 36, 44, 52, 62}, cells_iq3_xxs, PTHREAD_ONCE_INIT, build_iq3_xxs},
-    [QB_CODEBOOK_IQ3_S] = {qb_codebook_iq3s, 512, 4, 3, 8, CELLS_3BIT, {1, 3, 5, 7, 9, 11, 13, 15}, cells_iq3_s, PTHREAD_ONCE_INIT, build_iq3_s},
+    [QB_CODEBOOK_IQ1] = {qb_codebook_iq1s, 2048, 8, 2, 3, CELLS_2BIT, LEVELS_IQ1, cells_iq1, PTHREAD_ONCE_INIT, build_iq1, {0}},
+    [QB_CODEBOOK_IQ2_XXS] = {qb_codebook_iq2xxs, 256, 8, 2, 3, CELLS_2BIT, LEVELS_IQ2, cells_iq2_xxs, PTHREAD_ONCE_INIT, build_iq2_xxs, {0}},
+    [QB_CODEBOOK_IQ2_XS] = {qb_codebook_iq2xs, 512, 8, 2, 3, CELLS_2BIT, LEVELS_IQ2, cells_iq2_xs, PTHREAD_ONCE_INIT, build_iq2_xs, {0}},
+    [QB_CODEBOOK_IQ2_S] = {qb_codebook_iq2s, 1024, 8, 2, 3, CELLS_2BIT, LEVELS_IQ2, cells_iq2_s, PTHREAD_ONCE_INIT, build_iq2_s, {0}},
+    [QB_CODEBOOK_IQ3_XXS] = {qb_codebook_iq3xxs, 256, 4, 3, 8, CELLS_3BIT, {4, 12, 20, 28, 36, 44, 52, 62}, cells_iq3_xxs, PTHREAD_ONCE_INIT, build_iq3_xxs, {0}},
+    [QB_CODEBOOK_IQ3_S] = {qb_codebook_iq3s, 512, 4, 3, 8, CELLS_3BIT, {1, 3, 5, 7, 9, 11, 13, 15}, cells_iq3_s, PTHREAD_ONCE_INIT, build_iq3_s, {0}},
 };
 /* clang-format on */
 
