@@ -14,8 +14,6 @@
 
 static const char *const numa_choices[] = {"compact", "distribute", "isolate", NULL};
 static const char *const preset_choices[] = {"default", "quick", "card", NULL};
-static const char *const isa_choices[] = {"auto",       "scalar",     "avx2", "avx512vnni",
-                                          "avx512vbmi", "avx512bf16", NULL};
 static const char *const layout_choices[] = {
 #define QB_LAYOUT(id, name, ...) name,
 #include "kernels/layouts.def"
@@ -82,8 +80,8 @@ static const struct qb_option options[] = {
     LIST("cache-type-k", "ctk", type_k, "TYPE", "Format of the K cache: f16, q8_0, f32.", "f16", kv_choices),
     LIST("cache-type-v", "ctv", type_v, "TYPE", "Format of the V cache.", "f16", kv_choices),
     LIST("isa", NULL, isa, "ISA",
-         "Highest instruction set: scalar, avx2, avx512vnni, avx512vbmi, avx512bf16 or auto.", "auto",
-         isa_choices),
+         "Highest instruction set: scalar, avx2, avxvnni, avx512vnni, avx512vbmi, avx512bf16 or auto.", "auto",
+         qb_isa_choices),
     FLAG("imatrix-mix", imatrix_mix, "Shapes get the type mix of files made with an importance matrix.",
          "yes"),
     STRING("imatrix", NULL, imatrix, "FILE", "Importance matrix for types made of a file.", NULL),
@@ -230,7 +228,7 @@ static int default_threads(const struct qb_topology *t, const struct qb_bench_op
 static enum qb_status check_isa(const struct qb_suite *s, struct qb_err *err)
 {
     for (size_t i = 0; i < s->n_variants; i++)
-        if (qb_lab_isa(&s->variants[i]) > qb_cpu_isa())
+        if (!qb_cpu_runs(qb_lab_isa(&s->variants[i])))
             return qb_fail(err, QB_ERR_UNSUPPORTED, "this machine has no '%s', its best is '%s'",
                            qb_isa_name(s->variants[i].isa), qb_isa_name(qb_cpu_isa()));
     return QB_OK;

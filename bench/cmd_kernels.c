@@ -15,14 +15,11 @@ struct target {
     bool verbose;
 };
 
-static const char *const isa_choices[] = {"auto",       "scalar",     "avx2", "avx512vnni",
-                                          "avx512vbmi", "avx512bf16", NULL};
-
 static const struct qb_option options[] = {
     {"output", "o", QB_OPT_CHOICE, offsetof(struct target, output), "FORM", "Form of the table (list).", "md",
      0, 0, qb_table_forms},
     {"isa", NULL, QB_OPT_CHOICE, offsetof(struct target, isa), "ISA",
-     "Only kernels of this level; auto = all.", "auto", 0, 0, isa_choices},
+     "Only kernels of this level; auto = all.", "auto", 0, 0, qb_isa_choices},
     {"filter", NULL, QB_OPT_STRING, offsetof(struct target, filter), "TEXT",
      "Only kernels whose name or key holds this text.", NULL, 0, 0, NULL},
     {"seed", NULL, QB_OPT_INT, offsetof(struct target, seed), "N", "Seed of the values (check, bench).", "1",
@@ -66,7 +63,7 @@ static enum qb_status list(const struct target *t, enum qb_isa isa, FILE *out, s
         struct qb_value row[] = {
             qb_text(qb_op_name(k[i].op)),      qb_text(key),
             qb_text(qb_isa_name(k[i].isa)),    qb_text(k[i].name),
-            qb_bool(k[i].isa <= qb_cpu_isa()), qb_bool(is_chosen(have ? &best : NULL, &k[i]))};
+            qb_bool(qb_cpu_runs(k[i].isa)), qb_bool(is_chosen(have ? &best : NULL, &k[i]))};
         st = qb_writer_row(&w, row, err);
     }
     enum qb_status end = qb_writer_end(&w, st ? NULL : err);
@@ -78,7 +75,7 @@ static enum qb_status run(void *target, const struct qb_str_list *operands, FILE
     const struct target *t = target;
     const char *what = operands->n ? operands->items[0] : "list";
     enum qb_isa isa = QB_ISA_AUTO;
-    qb_isa_parse(isa_choices[t->isa], &isa);
+    qb_isa_parse(qb_isa_choices[t->isa], &isa);
     if (!strcmp(what, "list"))
         return list(t, isa, out, err);
     bool bench = !strcmp(what, "bench");

@@ -8,8 +8,6 @@
 #include <stddef.h>
 
 static const char *const path_choices[] = {"kernels", "reference", NULL};
-static const char *const isa_choices[] = {"auto",       "scalar",     "avx2", "avx512vnni",
-                                          "avx512vbmi", "avx512bf16", NULL};
 static const char *const layout_choices[] = {"plain", "4x4", "4x8", "8x8", "r16", "auto", NULL};
 static const char *const kv_choices[] = {"auto", "f16", "q8_0", "f32", NULL};
 
@@ -47,7 +45,7 @@ static const struct qb_option options[] = {
     {"path", NULL, QB_OPT_CHOICE, AT(path), "PATH",
      "kernels: as in a benchmark; reference: weights decoded to f32, f32 throughout.", "kernels", 0, 0,
      path_choices},
-    {"isa", NULL, QB_OPT_STRING, AT(isa), "ISA", "Highest instruction set level.", "auto", 0, 0, isa_choices},
+    {"isa", NULL, QB_OPT_STRING, AT(isa), "ISA", "Highest instruction set level.", "auto", 0, 0, qb_isa_choices},
     {"layout", NULL, QB_OPT_STRING, AT(layout), "LAYOUT",
      "Layout of the weights in memory where a format names none: plain, 4x4, 4x8, 8x8, r16 or auto.", "plain",
      0, 0, layout_choices},

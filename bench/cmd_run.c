@@ -20,8 +20,6 @@ struct target {
 };
 
 static const char *const path_choices[] = {"kernels", "reference", NULL};
-static const char *const isa_choices[] = {"auto",       "scalar",     "avx2", "avx512vnni",
-                                          "avx512vbmi", "avx512bf16", NULL};
 static const char *const layout_choices[] = {"plain", "4x4", "4x8", "8x8", "r16", "auto", NULL};
 static const char *const kv_choices[] = {"f16", "q8_0", "f32", NULL};
 
@@ -53,7 +51,7 @@ static const struct qb_option options[] = {
     {"path", NULL, QB_OPT_CHOICE, AT(path), "PATH",
      "kernels: as in a benchmark; reference: weights decoded to f32, f32 throughout.", "kernels", 0, 0,
      path_choices},
-    {"isa", NULL, QB_OPT_CHOICE, AT(isa), "ISA", "Highest instruction set level.", "auto", 0, 0, isa_choices},
+    {"isa", NULL, QB_OPT_CHOICE, AT(isa), "ISA", "Highest instruction set level.", "auto", 0, 0, qb_isa_choices},
     {"layout", NULL, QB_OPT_CHOICE, AT(layout), "LAYOUT", "Layout of the weights in memory.", "plain", 0, 0,
      layout_choices},
     {"cache-type-k", "ctk", QB_OPT_CHOICE, AT(type_k), "TYPE", "Format of the K cache.", "f16", 0, 0,
@@ -103,7 +101,7 @@ static enum qb_status open_model(struct runner *r, struct qb_err *err)
 {
     enum qb_isa isa;
     enum qb_layout_id layout;
-    if (!qb_isa_parse(isa_choices[r->t->isa], &isa) ||
+    if (!qb_isa_parse(qb_isa_choices[r->t->isa], &isa) ||
         !qb_layout_parse(layout_choices[r->t->layout], &layout))
         QB_BUG("a choice of 'run' is unknown");
     bool reference = r->t->path == 1;

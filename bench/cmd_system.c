@@ -20,9 +20,6 @@ struct target {
     bool measure;
 };
 
-static const char *const isa_choices[] = {"auto",       "scalar",     "avx2", "avx512vnni",
-                                          "avx512vbmi", "avx512bf16", NULL};
-
 static const struct qb_option options[] = {
     {"output", "o", QB_OPT_CHOICE, offsetof(struct target, output), "FORM", "Form of the table.", "md", 0, 0,
      qb_table_forms},
@@ -33,7 +30,7 @@ static const struct qb_option options[] = {
     {"smt", NULL, QB_OPT_FLAG, offsetof(struct target, smt), NULL, "Use all hardware threads of a core.",
      NULL, 0, 0, NULL},
     {"isa", NULL, QB_OPT_CHOICE, offsetof(struct target, isa), "ISA", "Highest instruction set level.",
-     "auto", 0, 0, isa_choices},
+     "auto", 0, 0, qb_isa_choices},
     {"measure", NULL, QB_OPT_FLAG, offsetof(struct target, measure), NULL,
      "Measure the peaks (--no-measure: print the facts only).", "yes", 0, 0, NULL},
 };
@@ -132,7 +129,11 @@ static enum qb_status measure_reads(struct measured *x, const struct qb_topology
         struct qb_pool *pool = NULL;
         struct qb_placement p = {0};
         QB_TRY(qb_pool_for(&pool, &p, t, o, i, err));
-        enum qb_status st = qb_roof_measure_read(&x->read_gbs[i - 1], pool, isa, err);
+        struct qb_gauge gauge;
+        enum qb_status st = qb_gauge_init(&gauge, pool, err);
+        if (!st)
+            x->read_gbs[i - 1] = qb_gauge_best(&gauge, isa, QB_PEAK_READ);
+        qb_gauge_release(&gauge);
         qb_pool_free(pool);
         qb_placement_release(&p);
         QB_TRY(st);
@@ -148,7 +149,11 @@ static enum qb_status measure(struct measured *x, const struct target *o, const 
     struct qb_pool *pool = NULL;
     QB_TRY(qb_pool_for(&pool, &x->placement, t, po, (int)o->threads, err));
     qb_placement_describe(&x->placement, &x->map);
-    enum qb_status st = qb_roof_measure(&x->roof, pool, isa, err);
+    struct qb_gauge gauge;
+    enum qb_status st = qb_gauge_init(&gauge, pool, err);
+    if (!st)
+        qb_roof_measure(&x->roof, &gauge, isa);
+    qb_gauge_release(&gauge);
     qb_pool_free(pool);
     return st ? st : measure_reads(x, t, po, isa, err);
 }
@@ -225,11 +230,11 @@ static enum qb_status run(void *target, const struct qb_str_list *operands, FILE
     (void)operands;
     const struct target *o = target;
     enum qb_isa isa = QB_ISA_AUTO, best = qb_cpu_isa();
-    if (!qb_isa_parse(isa_choices[o->isa], &isa))
-        return qb_fail(err, QB_ERR_USAGE, "unknown instruction set '%s'", isa_choices[o->isa]);
+    if (!qb_isa_parse(qb_isa_choices[o->isa], &isa))
+        return qb_fail(err, QB_ERR_USAGE, "unknown instruction set '%s'", qb_isa_choices[o->isa]);
     if (isa == QB_ISA_AUTO)
         isa = best;
-    if (isa > best)
+    if (!qb_cpu_runs(isa))
         return qb_fail(err, QB_ERR_UNSUPPORTED, "this machine has no '%s', its best is '%s'",
                        qb_isa_name(isa), qb_isa_name(best));
     struct qb_topology *t = NULL;

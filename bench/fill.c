@@ -33,7 +33,7 @@ static struct view view_of(const struct qb_lab *l, size_t c)
     v.specimen = &l->specimens[v.config->variant];
     v.stand = &l->stands[v.kase->config];
     v.trial = &l->trials[c];
-    v.crew = qb_lab_crew(l, v.kase->test.n_gen ? v.config->n_threads : v.config->n_threads_batch);
+    v.crew = qb_lab_crew_of(l, c);
     return v;
 }
 
@@ -262,6 +262,12 @@ static uint64_t macs_of(const struct view *v)
     return (uint64_t)(t->n_prompt + t->n_gen) * w->macs_token + (calls + (uint64_t)t->n_gen) * w->macs_output;
 }
 
+/* The mean roof around the samples: on a shared machine it moves, and a share of it should not. */
+static double roof_then(const struct view *v, double sum, double at_start)
+{
+    return v->trial->n && sum > 0 ? sum / (2 * (double)v->trial->n) : at_start;
+}
+
 static enum qb_status fill_roof(struct qb_record *r, const struct view *v, struct qb_err *err)
 {
     enum qb_isa isa = qb_lab_isa(v->variant);
@@ -270,9 +276,9 @@ static enum qb_status fill_roof(struct qb_record *r, const struct view *v, struc
     if (!v->crew->has_roof[isa])
         return QB_OK;
     int cls = v->specimen->work.cls;
-    r->read_gbs = roof->read_gbs;
+    r->read_gbs = roof_then(v, v->trial->sum_read_gbs, roof->read_gbs);
     r->macs = (int64_t)macs_of(v);
-    r->peak_gmacs = roof->gmacs[cls] > 0 ? roof->gmacs[cls] : NAN;
+    r->peak_gmacs = roof->gmacs[cls] > 0 ? roof_then(v, v->trial->sum_peak_gmacs, roof->gmacs[cls]) : NAN;
     if (r->avg_ns != QB_ABSENT_INT && r->avg_ns > 0)
         r->pct_peak = 100.0 * (double)r->macs / (double)r->avg_ns / r->peak_gmacs;
     if (t->n_gen && t->n_prompt == 0) {
@@ -280,7 +286,7 @@ static enum qb_status fill_roof(struct qb_record *r, const struct view *v, struc
         r->bytes_read = (int64_t)(v->specimen->work.bytes_token +
                                   qb_kv_read_bytes(&v->specimen->model->hp, v->config->type_k,
                                                    v->config->type_v, context));
-        r->pct_bandwidth = 100.0 * (double)r->bytes_read * r->avg_ts / 1e9 / roof->read_gbs;
+        r->pct_bandwidth = 100.0 * (double)r->bytes_read * r->avg_ts / 1e9 / r->read_gbs;
     }
     return qb_record_text(&r->peak_class, qb_peak_class_name((enum qb_peak_class)cls), err);
 }
@@ -444,6 +450,8 @@ enum qb_status qb_fill_record(struct qb_record *r, const struct qb_lab *l, size_
         QB_TRY(fill_samples(r, &v, err));
         QB_TRY(fill_roof(r, &v, err));
     }
-    r->peak_rss = (int64_t)qb_mem_peak_rss();
+    /* what the models took, not the block that the bandwidth is measured on */
+    uint64_t peak_rss = qb_mem_peak_rss(), gauge = qb_lab_gauge_bytes(l);
+    r->peak_rss = (int64_t)(peak_rss > gauge ? peak_rss - gauge : 0);
     return fill_fingerprint(r, &v, err);
 }

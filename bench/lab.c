@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MOST_GAUGE_BLOCKS 4
+
 static enum qb_status add_crew(struct qb_lab *l, int n_threads, struct qb_err *err)
 {
     if (qb_lab_crew(l, n_threads))
@@ -110,6 +112,7 @@ void qb_lab_release(struct qb_lab *l)
         free(l->trials[i].round);
     }
     for (size_t i = 0; i < l->n_crews; i++) {
+        qb_gauge_release(&l->crews[i].gauge);
         qb_pool_free(l->crews[i].pool);
         qb_placement_release(&l->crews[i].placement);
         qb_buf_release(&l->crews[i].map);
@@ -130,9 +133,49 @@ struct qb_crew *qb_lab_crew(const struct qb_lab *l, int n_threads)
     return NULL;
 }
 
+struct qb_crew *qb_lab_crew_of(const struct qb_lab *l, size_t c)
+{
+    const struct qb_case *k = &l->suite->cases[c];
+    const struct qb_config *config = &l->suite->configs[k->config];
+    return qb_lab_crew(l, k->test.n_gen ? config->n_threads : config->n_threads_batch);
+}
+
 enum qb_isa qb_lab_isa(const struct qb_variant *v)
 {
     return v->isa == QB_ISA_AUTO ? qb_cpu_isa() : v->isa;
+}
+
+static enum qb_status measure_roof(struct qb_crew *crew, enum qb_isa isa, struct qb_err *err)
+{
+    if (isa > qb_cpu_isa() || crew->has_roof[isa])
+        return QB_OK;
+    if (!crew->gauge.pool)
+        QB_TRY(qb_gauge_init(&crew->gauge, crew->pool, err));
+    qb_roof_measure(&crew->roof[isa], &crew->gauge, isa);
+    crew->has_roof[isa] = true;
+    return QB_OK;
+}
+
+enum qb_status qb_lab_measure_roofs(struct qb_lab *l, struct qb_err *err)
+{
+    for (size_t i = 0; i < l->suite->n_configs; i++) {
+        const struct qb_config *c = &l->suite->configs[i];
+        enum qb_isa isa = qb_lab_isa(&l->suite->variants[c->variant]);
+        QB_TRY(measure_roof(qb_lab_crew(l, c->n_threads), isa, err));
+        QB_TRY(measure_roof(qb_lab_crew(l, c->n_threads_batch), isa, err));
+    }
+    /* A sweep over thread counts would hold one block each: then the first measurement has to do. */
+    for (size_t i = 0; i < l->n_crews && l->n_crews > MOST_GAUGE_BLOCKS; i++)
+        qb_block_release(&l->crews[i].gauge.block);
+    return QB_OK;
+}
+
+uint64_t qb_lab_gauge_bytes(const struct qb_lab *l)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < l->n_crews; i++)
+        bytes += l->crews[i].gauge.block.mapped;
+    return bytes;
 }
 
 const struct qb_kernels_of *qb_lab_kernels(struct qb_lab *l, enum qb_isa isa, struct qb_err *err)

@@ -12,13 +12,14 @@
 
 #define QB_REASON 512
 
-/* Threads of one count, and the roof over them per ISA level. */
+/* Threads of one count, and the roof over them per ISA level. The gauge is there from the first roof on. */
 struct qb_crew {
     int n_threads;
     struct qb_pool *pool;
     struct qb_placement placement;
     struct qb_buf map;
     bool moved; /* a thread was found elsewhere than bound */
+    struct qb_gauge gauge;
     struct qb_roof roof[QB_ISA_COUNT];
     bool has_roof[QB_ISA_COUNT];
 };
@@ -51,6 +52,8 @@ struct qb_trial {
     double *ns;     /* max_rounds; owned */
     int64_t *round; /* in which round each sample was taken */
     size_t n;
+    /* what the machine could do just before and after the samples: sums over 2 n probes, 0 = not probed */
+    double sum_peak_gmacs, sum_read_gbs;
     int group; /* cases of one group ran in the same rounds */
     double estimate_ns;
     uint64_t phase_ns[QB_PHASE_COUNT]; /* of one more repetition, with --profile */
@@ -81,7 +84,13 @@ enum qb_status qb_lab_init(struct qb_lab *l, const struct qb_suite *s, const str
 void qb_lab_release(struct qb_lab *l);
 
 struct qb_crew *qb_lab_crew(const struct qb_lab *l, int n_threads);
+/* The crew whose roof a test is held against: the batch's where there is a prompt. */
+struct qb_crew *qb_lab_crew_of(const struct qb_lab *l, size_t c);
 enum qb_isa qb_lab_isa(const struct qb_variant *v); /* auto resolved */
+/* Measure the roofs over all configurations that can run. */
+enum qb_status qb_lab_measure_roofs(struct qb_lab *l, struct qb_err *err);
+/* Bytes that the gauges hold. */
+uint64_t qb_lab_gauge_bytes(const struct qb_lab *l);
 /* NULL when the machine lacks the level: err says so. */
 const struct qb_kernels_of *qb_lab_kernels(struct qb_lab *l, enum qb_isa isa, struct qb_err *err);
 

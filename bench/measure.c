@@ -96,17 +96,33 @@ static void warm_up(struct run *r)
     }
 }
 
+/* What the machine can do at this moment. */
+static void probe_roof(const struct run *r, size_t c, double *gmacs, double *read_gbs)
+{
+    const struct qb_variant *v = variant_of(r->lab, c);
+    struct qb_gauge *g = &qb_lab_crew_of(r->lab, c)->gauge;
+    enum qb_isa isa = qb_lab_isa(v);
+    *gmacs += qb_gauge_probe(g, isa, r->lab->specimens[v - r->lab->suite->variants].work.cls);
+    if (g->block.data && r->lab->suite->cases[c].test.n_gen > 0)
+        *read_gbs += qb_gauge_probe(g, isa, QB_PEAK_READ);
+}
+
 static void time_case(struct run *r, size_t c)
 {
     struct qb_trial *t = &r->lab->trials[c];
+    double gmacs = 0, read_gbs = 0;
     struct qb_err err = {0};
     double ns = 0;
     t->group = r->group;
     if (t->n == 0)
         qb_time_rfc3339(t->test_time, sizeof t->test_time);
     rest(r->lab->options->delay);
+    probe_roof(r, c, &gmacs, &read_gbs);
     enum qb_status st = qb_lab_run(r->lab, c, false, &ns, &err);
     if (st == QB_OK) {
+        probe_roof(r, c, &gmacs, &read_gbs);
+        t->sum_peak_gmacs += gmacs;
+        t->sum_read_gbs += read_gbs;
         t->round[t->n] = r->round;
         t->ns[t->n++] = ns;
     } else if (st != QB_ERR_INTERRUPTED) {
@@ -269,25 +285,6 @@ static enum qb_status run_group(struct run *r, struct qb_err *err)
     return st;
 }
 
-static enum qb_status measure_roofs(struct qb_lab *l, struct qb_err *err)
-{
-    const struct qb_suite *s = l->suite;
-    for (size_t i = 0; i < s->n_configs; i++) {
-        const struct qb_config *c = &s->configs[i];
-        if (l->specimens[c->variant].reason[0])
-            continue;
-        enum qb_isa isa = qb_lab_isa(&s->variants[c->variant]);
-        int counts[] = {c->n_threads, c->n_threads_batch};
-        for (size_t k = 0; k < 2; k++) {
-            struct qb_crew *crew = qb_lab_crew(l, counts[k]);
-            if (!crew->has_roof[isa])
-                QB_TRY(qb_roof_measure(&crew->roof[isa], crew->pool, isa, err));
-            crew->has_roof[isa] = true;
-        }
-    }
-    return QB_OK;
-}
-
 static enum qb_status run_groups(struct run *r, struct qb_err *err)
 {
     struct qb_lab *l = r->lab;
@@ -297,8 +294,7 @@ static enum qb_status run_groups(struct run *r, struct qb_err *err)
             qb_warn("the variants do not fit in memory together: only those of a group are timed in the same "
                     "rounds");
         qb_progress_init(&r->progress, l->options->progress, l->options->quiet);
-        qb_mem_reset_peak_rss(); /* the rows tell what the models took, not the buffer of the bandwidth test
-                                  */
+        qb_mem_reset_peak_rss();
         QB_TRY(run_group(r, err));
         r->group++;
         if (qb_interrupted())
@@ -317,7 +313,7 @@ enum qb_status qb_measure(struct qb_lab *l, const struct qb_measure_sink *sink, 
         qb_calloc((void **)&r.order, l->suite->n_cases + 1, sizeof *r.order, "the order of the cases", err));
     enum qb_status st = qb_calloc((void **)&r.held, l->suite->n_cases + 1, sizeof *r.held, "the rows", err);
     if (!st)
-        st = measure_roofs(l, err);
+        st = qb_lab_measure_roofs(l, err);
     if (!st)
         st = run_groups(&r, err);
     qb_progress_end(&r.progress);

@@ -32,23 +32,6 @@ static double estimate_s(const struct qb_lab *l, size_t c)
     return prompt / (pp->gmacs[QB_PEAK_INT8] * SHARE_OF_PEAK) + gen / (tg->read_gbs * SHARE_OF_BANDWIDTH);
 }
 
-static enum qb_status measure_roofs(struct qb_lab *l, struct qb_err *err)
-{
-    for (size_t i = 0; i < l->suite->n_configs; i++) {
-        const struct qb_config *c = &l->suite->configs[i];
-        enum qb_isa isa = qb_lab_isa(&l->suite->variants[c->variant]);
-        int counts[] = {c->n_threads, c->n_threads_batch};
-        for (size_t k = 0; k < 2; k++) {
-            struct qb_crew *crew = qb_lab_crew(l, counts[k]);
-            if (isa > qb_cpu_isa() || crew->has_roof[isa])
-                continue;
-            QB_TRY(qb_roof_measure(&crew->roof[isa], crew->pool, isa, err));
-            crew->has_roof[isa] = true;
-        }
-    }
-    return QB_OK;
-}
-
 static const struct qb_column plan_columns[] = {
     {"model", QB_VALUE_TEXT, 0, 0},      {"variant", QB_VALUE_TEXT, 0, 0},
     {"size", QB_VALUE_INT, 0, 0},        {"memory", QB_VALUE_INT, 0, 0},
@@ -123,7 +106,7 @@ enum qb_status qb_plan_print(struct qb_lab *l, enum qb_writer_id id, FILE *out, 
 {
     double total = 0;
     struct qb_writer w;
-    QB_TRY(measure_roofs(l, err));
+    QB_TRY(qb_lab_measure_roofs(l, err));
     enum qb_status st = qb_writer_begin(&w, id, out, "plan", plan_columns, QB_ARRAY_LEN(plan_columns), err);
     if (!st)
         st = print_cases(&w, l, &total, err);
