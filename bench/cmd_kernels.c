@@ -61,8 +61,8 @@ static enum qb_status list(const struct target *t, enum qb_isa isa, FILE *out, s
         if (!wanted(&k[i], key, isa, t->filter))
             continue;
         struct qb_value row[] = {
-            qb_text(qb_op_name(k[i].op)),      qb_text(key),
-            qb_text(qb_isa_name(k[i].isa)),    qb_text(k[i].name),
+            qb_text(qb_op_name(k[i].op)),   qb_text(key),
+            qb_text(qb_isa_name(k[i].isa)), qb_text(k[i].name),
             qb_bool(qb_cpu_runs(k[i].isa)), qb_bool(is_chosen(have ? &best : NULL, &k[i]))};
         st = qb_writer_row(&w, row, err);
     }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "bench/commands.h"
 #include "bench/quality.h"
+#include "kernels/cpu.h"
 #include "reports/report.h"
 #include <stddef.h>
 
@@ -45,7 +46,8 @@ static const struct qb_option options[] = {
     {"path", NULL, QB_OPT_CHOICE, AT(path), "PATH",
      "kernels: as in a benchmark; reference: weights decoded to f32, f32 throughout.", "kernels", 0, 0,
      path_choices},
-    {"isa", NULL, QB_OPT_STRING, AT(isa), "ISA", "Highest instruction set level.", "auto", 0, 0, qb_isa_choices},
+    {"isa", NULL, QB_OPT_STRING, AT(isa), "ISA", "Highest instruction set level.", "auto", 0, 0,
+     qb_isa_choices},
     {"layout", NULL, QB_OPT_STRING, AT(layout), "LAYOUT",
      "Layout of the weights in memory where a format names none: plain, 4x4, 4x8, 8x8, r16 or auto.", "plain",
      0, 0, layout_choices},

@@ -10,15 +10,12 @@
 #include <cpuid.h>
 #endif
 
-static const char *const isa_names[] = {
-    [QB_ISA_SCALAR] = "scalar",
-    [QB_ISA_AVX2] = "avx2",
-    [QB_ISA_AVX512VNNI] = "avx512vnni",
-    [QB_ISA_AVX512VBMI] = "avx512vbmi",
-    [QB_ISA_AVX512BF16] = "avx512bf16",
-    [QB_ISA_COUNT] = "",
-    [QB_ISA_AUTO] = "auto",
-};
+#define LEVEL_NAMES "scalar", "avx2", "avxvnni", "avx512vnni", "avx512vbmi", "avx512bf16"
+
+static const char *const isa_names[] = {LEVEL_NAMES, "", [QB_ISA_AUTO] = "auto"};
+_Static_assert(QB_ARRAY_LEN(((const char *[]){LEVEL_NAMES})) == QB_ISA_COUNT, "a name for every level");
+
+const char *const qb_isa_choices[] = {"auto", LEVEL_NAMES, NULL};
 
 const char *qb_isa_name(enum qb_isa isa)
 {
@@ -64,48 +61,81 @@ static bool has_bits(unsigned value, unsigned mask)
 
 #define XCR0_AVX    0x06u /* xmm, ymm */
 #define XCR0_AVX512 0xe6u /* and mask registers, both halves of zmm */
+#define LEVEL(name) (1u << QB_ISA_##name)
 
-static enum qb_isa detect(void)
+static unsigned avx512_levels(const struct qb_cpuid *r)
+{
+    if ((r->xcr0 & XCR0_AVX512) != XCR0_AVX512 || !has_bits(r->leaf7_c, bit_AVX512VNNI) ||
+        !has_bits(r->leaf7_b, bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL | bit_AVX512CD))
+        return 0;
+    /* Cooper Lake has bf16 without VBMI: levels are a line, not a tree. */
+    if (!has_bits(r->leaf7_c, bit_AVX512VBMI))
+        return LEVEL(AVX512VNNI);
+    unsigned vbmi = LEVEL(AVX512VNNI) | LEVEL(AVX512VBMI);
+    return has_bits(r->leaf7_1_a, bit_AVX512BF16) ? vbmi | LEVEL(AVX512BF16) : vbmi;
+}
+
+unsigned qb_cpu_levels(const struct qb_cpuid *r)
+{
+    if (!has_bits(r->leaf1_c, bit_OSXSAVE | bit_AVX | bit_FMA | bit_F16C) ||
+        (r->xcr0 & XCR0_AVX) != XCR0_AVX || !has_bits(r->leaf7_b, bit_AVX2 | bit_BMI2))
+        return LEVEL(SCALAR);
+    unsigned avx2 = LEVEL(SCALAR) | LEVEL(AVX2);
+    if (has_bits(r->leaf7_1_a, bit_AVXVNNI))
+        avx2 |= LEVEL(AVXVNNI);
+    return avx2 | avx512_levels(r);
+}
+
+static unsigned detect(void)
 {
     struct cpuid_regs l1 = cpuid(1, 0), l7 = cpuid(7, 0), l7_1 = cpuid(7, 1);
-    if (!has_bits(l1.c, bit_OSXSAVE | bit_AVX | bit_FMA | bit_F16C))
-        return QB_ISA_SCALAR;
-    uint64_t xcr0 = read_xcr0();
-    if ((xcr0 & XCR0_AVX) != XCR0_AVX || !has_bits(l7.b, bit_AVX2 | bit_BMI2))
-        return QB_ISA_SCALAR;
-    if ((xcr0 & XCR0_AVX512) != XCR0_AVX512 ||
-        !has_bits(l7.b, bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL | bit_AVX512CD) ||
-        !has_bits(l7.c, bit_AVX512VNNI))
-        return QB_ISA_AVX2;
-    /* Cooper Lake has bf16 without VBMI: levels are a line, not a tree. */
-    if (!has_bits(l7.c, bit_AVX512VBMI))
-        return QB_ISA_AVX512VNNI;
-    return has_bits(l7_1.a, bit_AVX512BF16) ? QB_ISA_AVX512BF16 : QB_ISA_AVX512VBMI;
+    struct qb_cpuid r = {.leaf1_c = l1.c, .leaf7_b = l7.b, .leaf7_c = l7.c, .leaf7_1_a = l7_1.a};
+    if (has_bits(l1.c, bit_OSXSAVE))
+        r.xcr0 = read_xcr0();
+    return qb_cpu_levels(&r);
 }
 
 #else
 
-static enum qb_isa detect(void)
+unsigned qb_cpu_levels(const struct qb_cpuid *r)
 {
-    return QB_ISA_SCALAR;
+    (void)r;
+    return 1u << QB_ISA_SCALAR;
+}
+
+static unsigned detect(void)
+{
+    return 1u << QB_ISA_SCALAR;
 }
 
 #endif
 
 /* CPUID leaves a virtual machine each time, for tens of microseconds: ask once. */
-static enum qb_isa detected(void)
+static unsigned detected(void)
 {
-    static _Atomic int known = -1;
-    if (known < 0)
-        known = (int)detect();
-    return (enum qb_isa)known;
+    static _Atomic unsigned known;
+    if (known == 0)
+        known = detect();
+    return known;
+}
+
+static bool in_levels(unsigned levels, enum qb_isa isa)
+{
+    return (unsigned)isa < QB_ISA_COUNT && (levels >> isa & 1) != 0;
 }
 
 enum qb_isa qb_cpu_isa(void)
 {
-    enum qb_isa best = detected(), cap;
+    enum qb_isa best = (enum qb_isa)(QB_ISA_COUNT - 1), cap;
     const char *env = getenv("QBENCH_ISA");
     if (env && qb_isa_parse(env, &cap) && cap < best)
-        return cap;
+        best = cap;
+    while (!in_levels(detected(), best))
+        best = (enum qb_isa)(best - 1);
     return best;
+}
+
+bool qb_cpu_runs(enum qb_isa isa)
+{
+    return isa <= qb_cpu_isa() && in_levels(detected(), isa);
 }

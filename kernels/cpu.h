@@ -7,10 +7,14 @@
 
 #include "base/err.h"
 
-/* Rising levels; each implies the ones above it in this list. */
+/*
+ * Rising levels; each implies the ones above it in this list, but for one: CPUs with AVX512 may lack AVX-VNNI
+ * (Cascade Lake, Ice Lake, Zen 4). qb_cpu_runs knows.
+ */
 enum qb_isa {
     QB_ISA_SCALAR,
     QB_ISA_AVX2,       /* AVX2 + FMA + F16C + BMI2 */
+    QB_ISA_AVXVNNI,    /* the above + AVX-VNNI: 256-bit vpdpbusd without AVX512; Alder Lake, Zen 5 */
     QB_ISA_AVX512VNNI, /* AVX512 F BW DQ VL CD + VNNI */
     QB_ISA_AVX512VBMI, /* the above + VBMI: Ice Lake, Zen 4; not Cascade Lake, not Cooper Lake */
     QB_ISA_AVX512BF16, /* the above + AVX512_BF16 */
@@ -18,10 +22,21 @@ enum qb_isa {
     QB_ISA_AUTO
 };
 
-/* "scalar", "avx2", "avx512vnni", "avx512vbmi", "avx512bf16", "auto" */
+/* "scalar", "avx2", "avxvnni", "avx512vnni", "avx512vbmi", "avx512bf16", "auto" */
 const char *qb_isa_name(enum qb_isa isa);
 bool qb_isa_parse(const char *name, enum qb_isa *out);
+/* All names for an option table: "auto" first, NULL at the end. */
+extern const char *const qb_isa_choices[];
 /* The highest level this machine runs. Environment variable QBENCH_ISA lowers it (never raises it). */
 enum qb_isa qb_cpu_isa(void);
+/* Does this machine run kernels of a level? Not every level below the highest: see above. */
+bool qb_cpu_runs(enum qb_isa isa);
+
+/* What detection looks at, and its answer: a bit (1 << level) for every level. Apart for tests. */
+struct qb_cpuid {
+    uint32_t leaf1_c, leaf7_b, leaf7_c, leaf7_1_a;
+    uint64_t xcr0;
+};
+unsigned qb_cpu_levels(const struct qb_cpuid *r);
 
 #endif

@@ -1,6 +1,8 @@
 /*
  * Choosing kernels: for every operation and key the registry row of the highest ISA level within the limit.
  *
+ * A limit of AVX512 does not mean that the CPU has AVX-VNNI: rows that it does not run are passed over.
+ *
  * BF16 weights are the one case where rows must be chosen together: kernels of the bf16 level keep bf16 in
  * panels and activations, those below widen to f32. They are used only if tile, activations and every layout
  * have them.
@@ -15,7 +17,7 @@ static bool row_allowed(const struct qb_kernel *k, enum qb_isa limit, bool bf16)
     bool bf16_weights = (k->op == QB_OP_DECODE_PANEL || k->op == QB_OP_GEMV) && k->key == QB_FORMAT_BF16;
     if (bf16_weights && bf16 != (k->isa == QB_ISA_AVX512BF16))
         return false;
-    return k->isa <= limit;
+    return k->isa <= limit && qb_cpu_runs(k->isa);
 }
 
 static const struct qb_kernel *find_row(enum qb_isa limit, bool bf16, enum qb_op op, int key, int key2)
@@ -120,7 +122,7 @@ enum qb_status qb_kernel_set_select(struct qb_kernel_set *set, enum qb_isa limit
     enum qb_isa best = qb_cpu_isa();
     if (limit == QB_ISA_AUTO)
         limit = best;
-    if (limit > best)
+    if (!qb_cpu_runs(limit))
         return qb_fail(err, QB_ERR_UNSUPPORTED, "this machine does not run '%s' (its best is '%s')",
                        qb_isa_name(limit), qb_isa_name(best));
     memset(set, 0, sizeof *set);

@@ -239,13 +239,22 @@ static bool check_way(const struct subject *s, const struct way *w, const float 
     return false;
 }
 
+/* The next level that this machine runs, or one past the highest. */
+static int next_isa(int isa)
+{
+    do
+        isa++;
+    while (isa < (int)qb_cpu_isa() && !qb_cpu_runs((enum qb_isa)isa));
+    return isa;
+}
+
 /* Every ISA level, layout, kernels and reference path; then threads, micro-batches and tokens a call on the
  * best. */
 static void check_ways(const struct subject *s, const float *want, const struct limits *l,
                        const char *against)
 {
     struct figures f;
-    for (int isa = 0; isa <= (int)qb_cpu_isa(); isa++)
+    for (int isa = 0; isa <= (int)qb_cpu_isa(); isa = next_isa(isa))
         for (int i = 0; i < 4; i++) {
             enum qb_layout_id layout = i % 2 ? QB_LAYOUT_R16 : QB_LAYOUT_PLAIN;
             check_way(s, &(struct way){(enum qb_isa)isa, i / 2, layout, QB_KV_F32, 1, 512, 512}, want, l,
@@ -273,7 +282,7 @@ static void check_cache_types(const struct subject *s, const json_t *m, const fl
         golden_skip(s->g, "%s: heads of %d values do not fit in a q8_0 cache", s->name,
                     (int)golden_int(m, "head_dim"));
     for (int i = 0; i < n_types; i++)
-        for (int isa = 0; isa <= (int)qb_cpu_isa(); isa++)
+        for (int isa = 0; isa <= (int)qb_cpu_isa(); isa = next_isa(isa))
             for (int step = 1; step <= 512; step += 511) {
                 struct limits more = {l->nmse + types[i].nmse, INFINITY, 0, 0};
                 check_way(
@@ -368,7 +377,7 @@ static void check_quantized_ways(const struct subject *s, const json_t *q, const
         json_object_get(json_object_get(json_object_get(q, "agreement"), "act8_vs_deq"), "nmse"));
     double worst = 0;
     struct figures f;
-    for (int isa = 0; isa <= (int)qb_cpu_isa(); isa++)
+    for (int isa = 0; isa <= (int)qb_cpu_isa(); isa = next_isa(isa))
         for (int layout = 0; layout < QB_LAYOUT_COUNT; layout++) {
             struct way w = {(enum qb_isa)isa, true, (enum qb_layout_id)layout, QB_KV_F32, 1, 512, 512};
             check_way(s, &w, want, &f32, "decoded weights", &f);

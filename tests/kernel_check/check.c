@@ -242,15 +242,14 @@ static void run_rows(struct qb_check *c, const struct qb_kernel_check_options *o
 {
     size_t n;
     const struct qb_kernel *rows = qb_kernels(&n);
-    enum qb_isa best = qb_cpu_isa();
     for (size_t i = 0; i < n; i++) {
         c->kernel = &rows[i];
         describe(c->kernel, c->row, sizeof c->row);
         if (!wanted(c->kernel, c->row, o))
             continue;
         if (o->list)
-            fprintf(c->out, "%s%s\n", c->row, rows[i].isa > best ? "  (not on this machine)" : "");
-        else if (rows[i].isa > best)
+            fprintf(c->out, "%s%s\n", c->row, !qb_cpu_runs(rows[i].isa) ? "  (not on this machine)" : "");
+        else if (!qb_cpu_runs(rows[i].isa))
             r->skipped++;
         else if (run_row(c, o))
             r->passed++;
@@ -266,7 +265,7 @@ enum qb_status qb_kernel_check_run(const struct qb_kernel_check_options *o, FILE
     struct qb_check c = {.out = out};
     struct sigaction old[QB_ARRAY_LEN(caught_signals)];
     *result = (struct qb_kernel_check_result){0};
-    if (o->isa != QB_ISA_AUTO && o->isa > qb_cpu_isa() && !o->list)
+    if (o->isa != QB_ISA_AUTO && !qb_cpu_runs(o->isa) && !o->list)
         return qb_fail(err, QB_ERR_UNSUPPORTED, "skipped: this machine does not run '%s'",
                        qb_isa_name(o->isa));
     set_handlers(old);

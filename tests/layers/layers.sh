@@ -68,6 +68,7 @@ check_includes() {
 isa_flags() {
     case $1 in
     *avx512*) echo "-mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512cd -mavx512vnni -mavx512vbmi -mavx512bf16" ;;
+    *avxvnni*) echo "-mavx2 -mfma -mf16c -mbmi2 -mavxvnni" ;;
     *avx2*) echo "-mavx2 -mfma -mf16c -mbmi2" ;;
     esac
 }

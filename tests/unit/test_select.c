@@ -30,9 +30,59 @@ static void environment_lowers_the_level(void **state)
     assert_int_equal(qb_cpu_isa(), QB_ISA_SCALAR);
     setenv("QBENCH_ISA", "avx512bf16", 1);
     assert_int_equal(qb_cpu_isa(), best);
+    setenv("QBENCH_ISA", "avxvnni", 1);
+    assert_true(qb_cpu_isa() <= QB_ISA_AVXVNNI && qb_cpu_runs(qb_cpu_isa()));
     setenv("QBENCH_ISA", "nonsense", 1);
     assert_int_equal(qb_cpu_isa(), best);
     unsetenv("QBENCH_ISA");
+}
+
+#if defined(__x86_64__)
+/* Registers of leaf 1 ECX, leaf 7 EBX and ECX, leaf 7.1 EAX as the CPUs have them, cut to what matters. */
+#define AVX2_L1C   0x38001000u /* OSXSAVE, AVX, F16C, FMA */
+#define AVX2_L7B   0x00000120u /* AVX2, BMI2 */
+#define AVX512_L7B 0xd0030120u /* and AVX512 F DQ CD BW VL */
+#define BIT(isa)   (1u << QB_ISA_##isa)
+
+static void levels_follow_the_registers(void **state)
+{
+    (void)state;
+    static const struct {
+        struct qb_cpuid r;
+        unsigned levels;
+    } cpus[] = {
+        /* Haswell, Alder Lake */
+        {{AVX2_L1C, AVX2_L7B, 0, 0, 7}, BIT(SCALAR) | BIT(AVX2)},
+        {{AVX2_L1C, AVX2_L7B, 0, 0x10, 7}, BIT(SCALAR) | BIT(AVX2) | BIT(AVXVNNI)},
+        /* Cascade Lake; Cooper Lake, bf16 without VBMI; Zen 4; Zen 5 */
+        {{AVX2_L1C, AVX512_L7B, 0x800, 0, 0xe7}, BIT(SCALAR) | BIT(AVX2) | BIT(AVX512VNNI)},
+        {{AVX2_L1C, AVX512_L7B, 0x800, 0x20, 0xe7}, BIT(SCALAR) | BIT(AVX2) | BIT(AVX512VNNI)},
+        {{AVX2_L1C, AVX512_L7B, 0x802, 0x20, 0xe7},
+         BIT(SCALAR) | BIT(AVX2) | BIT(AVX512VNNI) | BIT(AVX512VBMI) | BIT(AVX512BF16)},
+        {{AVX2_L1C, AVX512_L7B, 0x802, 0x30, 0xe7}, (1u << QB_ISA_COUNT) - 1},
+        /* the same where the system saves only ymm, only xmm, or nothing */
+        {{AVX2_L1C, AVX512_L7B, 0x802, 0x30, 7}, BIT(SCALAR) | BIT(AVX2) | BIT(AVXVNNI)},
+        {{AVX2_L1C, AVX512_L7B, 0x802, 0x30, 3}, BIT(SCALAR)},
+        {{AVX2_L1C & 0xf7ffffffu, AVX512_L7B, 0x802, 0x30, 0}, BIT(SCALAR)},
+    };
+    for (size_t i = 0; i < QB_ARRAY_LEN(cpus); i++)
+        assert_int_equal(qb_cpu_levels(&cpus[i].r), cpus[i].levels);
+}
+#endif
+
+/* Where a CPU has AVX512 without AVX-VNNI, nothing may fall back from 256-bit dot products to none. */
+static void rows_of_avxvnni_have_rows_above(void **state)
+{
+    (void)state;
+    size_t n;
+    const struct qb_kernel *k = qb_kernels(&n);
+    for (size_t i = 0; i < n; i++) {
+        bool found = k[i].isa != QB_ISA_AVXVNNI;
+        for (size_t j = 0; j < n; j++)
+            if (k[j].op == k[i].op && k[j].key == k[i].key && k[j].key2 == k[i].key2)
+                found |= k[j].isa == QB_ISA_AVX512VNNI || k[j].isa == QB_ISA_AVX512VBMI;
+        assert_true(found);
+    }
 }
 
 static void registry_rows_are_unique(void **state)
@@ -81,7 +131,7 @@ static void selects_up_to_the_limit(void **state)
         struct qb_kernel_set set;
         struct qb_err err;
         enum qb_status status = qb_kernel_set_select(&set, (enum qb_isa)i, &err);
-        if ((enum qb_isa)i > qb_cpu_isa()) {
+        if (!qb_cpu_runs((enum qb_isa)i)) {
             assert_int_equal(status, QB_ERR_UNSUPPORTED);
             assert_non_null(strstr(err.message, qb_isa_name((enum qb_isa)i)));
             continue;
@@ -170,10 +220,18 @@ static void classes_follow_the_formats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_isa_levels),           cmocka_unit_test(environment_lowers_the_level),
-        cmocka_unit_test(registry_rows_are_unique),   cmocka_unit_test(selects_up_to_the_limit),
-        cmocka_unit_test(scalar_set_takes_no_copies), cmocka_unit_test(auto_layout_fits_the_rows),
-        cmocka_unit_test(reference_path_is_f32),      cmocka_unit_test(classes_follow_the_formats),
+        cmocka_unit_test(names_isa_levels),
+        cmocka_unit_test(environment_lowers_the_level),
+#if defined(__x86_64__)
+        cmocka_unit_test(levels_follow_the_registers),
+#endif
+        cmocka_unit_test(rows_of_avxvnni_have_rows_above),
+        cmocka_unit_test(registry_rows_are_unique),
+        cmocka_unit_test(selects_up_to_the_limit),
+        cmocka_unit_test(scalar_set_takes_no_copies),
+        cmocka_unit_test(auto_layout_fits_the_rows),
+        cmocka_unit_test(reference_path_is_f32),
+        cmocka_unit_test(classes_follow_the_formats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
