@@ -18,6 +18,7 @@
  */
 #include "kernels/kernel_protos.h"
 #include "kernels/simd.h"
+#include <string.h>
 
 #define TILE_ROWS (2 * VF_N)
 
