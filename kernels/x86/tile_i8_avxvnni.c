@@ -1,13 +1,13 @@
 /*
- * Integer tile kernels for AVX-VNNI: 2 vectors of 8 rows x 3 columns, twice for a tile of 6. Registers: 6
- * integer and 6 float accumulators, two code vectors, one broadcast of 16. Formats that fold once per 256 do
- * without the float ones and take all 6 columns together. One vector x 6 columns needs 7 loads for 6
- * vpdpbusd, this 5.
+ * Integer tile kernels for AVX-VNNI: 2 vectors of 8 rows x 6 columns. 12 integer accumulators, two code
+ * vectors and a broadcast fill the 16 registers; float accumulators are in L1, one load and store a fold.
+ * Folds every 16 weights would do that too often: there, 3 columns at a time, all accumulators in registers.
+ * (One vector x 6 columns would need 7 loads for 6 vpdpbusd; these need 8 for 12 and 5 for 6.)
  */
 #include "kernels/x86/simd_avx2.h"
 
 #define TILE_COLS             6
-#define TILE_GROUP(cols, sub) ((sub) == 256 || (cols) <= 3 ? (cols) : ((cols) + 1) / 2)
+#define TILE_GROUP(cols, sub) ((sub) > 16 || (cols) <= 3 ? (cols) : ((cols) + 1) / 2)
 #define TILE_FN_NAME(name)    qb_tile_##name##_avxvnni
 
 typedef __m256i vi;
