@@ -78,6 +78,14 @@ QB_INLINE __m256i iq4_levels(__m256i nibbles)
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(levels), nibbles);
 }
 
+/* The same as codes: level + 128. */
+QB_INLINE __m256i iq4_codes(__m256i nibbles)
+{
+    const __m128i codes = _mm_setr_epi8(1, 24, 45, 63, 79, 93, 106, 118, (char)129, (char)141, (char)153,
+                                        (char)166, (char)181, (char)197, (char)217, (char)241);
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(codes), nibbles);
+}
+
 /* The 16 levels of MXFP4 and NVFP4 as codes (level + 16), looked up by nibble. */
 QB_INLINE __m256i fp4_codes(__m256i nibbles)
 {

@@ -1,6 +1,6 @@
 /*
- * Panel decoder and fused GEMV of one integer format, for AVX2. Included once by each weights_FORMAT_avx2.c,
- * which defines before:
+ * Panel decoder and fused GEMV of one integer format, for AVX2 and AVX-VNNI. Included once by each
+ * weights_FORMAT_avx2.c and weights_FORMAT_avxvnni.c, which define before:
  *
  *   W_ELEMS, W_BYTES  of a block (checked against the format table by kernel_check)
  *   W_SUB    weights per scale: 16, 32 or 256
@@ -31,11 +31,14 @@
  * *sum, const uint8_t *ahead, enum rows8_kind kind); sums over block n of (code - offset) times activation,
  * exact; prefetches as gemv_block
  *
- * With W_OWN_ORDER the GEMV may take the weights of a run in another order than a panel has them:
+ * With W_OWN_CODE the GEMV has codes of its own, with W_OWN_ORDER also another order of weights in a run than
+ * a panel has:
  *
  *   __m256i gemv_code(struct block8 b, int c, int j, int i);
  *   __m256i gemv_x(const int8_t *q, int i, int col, int cols);
  *            four codes for each row, and the activations of column `col` for them; q: those of the run
+ *
+ * W_VNNI: for AVX-VNNI. The GEMV takes unsigned codes whatever W_DEPTH is, and sums them by vpdpbusd.
  *
  * The loops over blocks and rows are those of weights_frame_avx2_tmpl.h. Products have the codes as the
  * unsigned operand; the offset is paid by starting from the negated activation sums.
@@ -153,20 +156,47 @@ QB_INLINE void gemv_block(const struct block8 *b, const struct qb_act *a, int64_
     }
 }
 #else
-#ifndef W_OWN_ORDER
+#ifndef W_OWN_CODE
 QB_INLINE __m256i gemv_code(struct block8 b, int c, int j, int i)
 {
     return read_code(b, c, j, i);
 }
+#endif
 
+#ifndef W_OWN_ORDER
 QB_INLINE __m256i gemv_x(const int8_t *q, int i, int col, int cols)
 {
     return gemv_x4(q + (i * cols + col) * 4);
 }
 #endif
 
-/* Integer sums over sub-block j of chunk c; q are its activations. */
-QB_INLINE void gemv_dot(const struct block8 *b, int c, int j, const int8_t *q, int cols,
+#ifdef W_VNNI
+/* Sums over sub-block j of chunk c of (code - offset) times activation; q, nsum: its activations and their
+ * negated sums. */
+QB_INLINE void gemv_dot(const struct block8 *b, int c, int j, const int8_t *q, const int32_t *nsum, int cols,
+                        struct gemv_sums *sum)
+{
+    QB_UNROLL
+    for (int x = 0; x < cols * GEMV_VECS; x++) {
+        const int n = x / GEMV_VECS, start = W_SHIFT == QB_OFFSET_NONE ? 0 : nsum[n] * (1 << (W_SHIFT & 7));
+        sum->v[x % GEMV_VECS][n] = _mm256_set1_epi32(start);
+    }
+    QB_UNROLL
+    for (int i = 0; i < W_RUN_VECS; i++) {
+        __m256i w[GEMV_VECS];
+        QB_UNROLL
+        for (int v = 0; v < GEMV_VECS; v++)
+            w[v] = gemv_code(b[v], c, j, i);
+        QB_UNROLL
+        for (int x = 0; x < cols * GEMV_VECS; x++) {
+            const int n = x / GEMV_VECS, v = x % GEMV_VECS;
+            sum->v[v][n] = _mm256_dpbusd_avx_epi32(sum->v[v][n], w[v], gemv_x(q, i, n, cols));
+            QB_IN_ORDER(sum->v[v][n]);
+        }
+    }
+}
+#else
+QB_INLINE void gemv_dot(const struct block8 *b, int c, int j, const int8_t *q, const int32_t *nsum, int cols,
                         struct gemv_sums *sum)
 {
     const __m256i ones = _mm256_set1_epi16(1);
@@ -198,7 +228,14 @@ QB_INLINE void gemv_dot(const struct block8 *b, int c, int j, const int8_t *q, i
             }
         }
     }
+    QB_UNROLL
+    for (int x = 0; x < cols * GEMV_VECS && W_SHIFT != QB_OFFSET_NONE && !W_WIDE; x++) {
+        const int n = x / GEMV_VECS, v = x % GEMV_VECS;
+        __m256i offset = _mm256_set1_epi32(nsum[n] * (1 << (W_SHIFT & 7)));
+        sum->v[v][n] = _mm256_add_epi32(sum->v[v][n], offset);
+    }
 }
+#endif
 
 /* part += run j of chunk c of block n. */
 QB_INLINE void gemv_run(const struct block8 *b, const struct gemv_header *h, const struct qb_act *a,
@@ -207,14 +244,11 @@ QB_INLINE void gemv_run(const struct block8 *b, const struct gemv_header *h, con
     const int sub = chunk_sub(c, j);
     const int32_t *nsum = (W_SUB == 16 ? a->nsum16 : a->nsum32) + (n * W_SUBS + sub) * cols;
     struct gemv_sums sum;
-    gemv_dot(b, c, j, a->q + (n * W_ELEMS + sub * W_SUB) * cols, cols, &sum);
+    gemv_dot(b, c, j, a->q + (n * W_ELEMS + sub * W_SUB) * cols, nsum, cols, &sum);
     QB_UNROLL
     for (int x = 0; x < cols * GEMV_VECS; x++) {
         const int i = x / GEMV_VECS, v = x % GEMV_VECS;
-        __m256i dot = sum.v[v][i];
-        if (W_SHIFT != QB_OFFSET_NONE && !W_WIDE)
-            dot = _mm256_add_epi32(dot, _mm256_set1_epi32(nsum[i] * (1 << (W_SHIFT & 7))));
-        part->v[v][i] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot),
+        part->v[v][i] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum.v[v][i]),
                                         _mm256_loadu_ps(h->scale + sub * GEMV_ROWS + 8 * v), part->v[v][i]);
     }
 }

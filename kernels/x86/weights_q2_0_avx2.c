@@ -10,6 +10,7 @@
 #define W_MIN   QB_MIN_NONE
 #define W_CHUNK 32
 #define W_DEPTH 8
+#define W_OWN_CODE
 #define W_OWN_ORDER
 
 QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)

@@ -1,0 +1,10 @@
+/*
+ * GEMV of Q4_K for AVX-VNNI.
+ */
+#define W_VNNI
+#include "kernels/x86/weights_q4_k_avx2.h"
+
+#include "kernels/x86/weights_avx2_tmpl.h"
+
+W_GEMV(q4_k, plain, avxvnni, ROWS8_PLAIN)
+W_GEMV(q4_k, r16, avxvnni, ROWS8_R16)

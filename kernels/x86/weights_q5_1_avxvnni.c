@@ -1,0 +1,10 @@
+/*
+ * GEMV of Q5_1 for AVX-VNNI.
+ */
+#define W_VNNI
+#include "kernels/x86/weights_q5_1_avx2.h"
+
+#include "kernels/x86/weights_avx2_tmpl.h"
+
+W_GEMV(q5_1, plain, avxvnni, ROWS8_PLAIN)
+W_GEMV(q5_1, r16, avxvnni, ROWS8_R16)
