@@ -1,10 +1,11 @@
 /*
- * Integer tile kernels for AVX512-VNNI: 32 panel rows (two vectors of 16) x up to 7 activation columns.
- * Registers: 14 integer and 14 float accumulators, two code vectors, one broadcast of 32.
+ * Integer tile kernels for AVX512-VNNI: 32 panel rows (two vectors of 16) x up to 6 activation columns.
+ * Registers: 12 integer and 12 float accumulators, two code vectors, one broadcast of 32. A seventh column
+ * fits, but Zen 5 then reaches less of its dot products (docs/performance.md).
  */
 #include "kernels/x86/simd_avx512.h"
 
-#define TILE_COLS             7
+#define TILE_COLS             6
 #define TILE_GROUP(cols, sub) (cols)
 #define TILE_FN_NAME(name)    qb_tile_##name##_avx512vnni
 

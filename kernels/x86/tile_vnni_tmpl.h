@@ -134,16 +134,21 @@ QB_INLINE void tile_fold(const struct qb_panel *p, const struct tile_act *a, int
                          const struct tile_int *dot, struct tile_sum *f)
 {
     vf s0 = vf_load(p->scale + b * QB_PANEL_ROWS), s1 = vf_load(p->scale + b * QB_PANEL_ROWS + VF_N);
+    vf t[TILE_COLS][2];
     QB_UNROLL
     for (int c = 0; c < s.group; c++) {
-        vf t0 = s0, t1 = s1;
+        t[c][0] = vi_to_float(dot->v[c][0]);
+        t[c][1] = vi_to_float(dot->v[c][1]);
+    }
+    QB_UNROLL
+    for (int c = 0; c < s.group; c++) {
         if (s.act == 32) {
             vf x = vf_set1(a->scale[b * s.sub / 32 * s.cols + c]);
-            t0 = vf_mul(s0, x);
-            t1 = vf_mul(s1, x);
+            t[c][0] = vf_mul(t[c][0], x);
+            t[c][1] = vf_mul(t[c][1], x);
         }
-        f->v[c][0] = vf_fmadd(vi_to_float(dot->v[c][0]), t0, f->v[c][0]);
-        f->v[c][1] = vf_fmadd(vi_to_float(dot->v[c][1]), t1, f->v[c][1]);
+        f->v[c][0] = vf_fmadd(t[c][0], s0, f->v[c][0]);
+        f->v[c][1] = vf_fmadd(t[c][1], s1, f->v[c][1]);
     }
     if (s.min != QB_MIN_F32)
         return;
