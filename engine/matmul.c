@@ -111,10 +111,11 @@ static int64_t panels_of(const struct qb_matrix *m)
     return (m->n_rows + QB_PANEL_ROWS - 1) / QB_PANEL_ROWS;
 }
 
-static int panel_rows(const struct qb_matrix *m, int64_t panel)
+/* Rows of n panels from `panel` on. */
+static int rows_of(const struct qb_matrix *m, int64_t panel, int n)
 {
     int64_t left = m->n_rows - panel * QB_PANEL_ROWS;
-    return left < QB_PANEL_ROWS ? (int)left : QB_PANEL_ROWS;
+    return left < (int64_t)n * QB_PANEL_ROWS ? (int)left : n * QB_PANEL_ROWS;
 }
 
 /* One panel and slice with all tiles of the chunk. */
@@ -123,7 +124,7 @@ static void panel_slice(const struct qb_kernel_set *set, const struct qb_matrix 
                         float *results)
 {
     qb_tile_fn *tile = set->tile[qb_kernel_set_tile_class(set, m->format)];
-    set->decode_panel[m->format->id][m->layout](m, panel * QB_PANEL_ROWS, panel_rows(m, panel), k0, n_k,
+    set->decode_panel[m->format->id][m->layout](m, panel * QB_PANEL_ROWS, rows_of(m, panel, 1), k0, n_k,
                                                 scratch);
     for (int t = ch->t0; t < ch->t1; t++) {
         int width, c = qb_act_tile(a, t, &width) - ch->c0;
@@ -131,26 +132,42 @@ static void panel_slice(const struct qb_kernel_set *set, const struct qb_matrix 
     }
 }
 
-/* Copy or add the results of a panel to the output: n rows of every column. */
-static void write_panel(const struct qb_product *p, int64_t row0, int n, const struct chunk *ch,
-                        const float *results)
+/* The output of n rows is far from that of the next column: ask for it in time. */
+static void prefetch_rows(const float *out, int n)
 {
-    const float *bias = p->bias ? p->bias + row0 : NULL;
-    for (int c = 0; c < ch->n; c++) {
-        float *out = p->out + (size_t)(ch->c0 + c) * p->ldo + row0;
-        const float *r = results + (size_t)c * QB_PANEL_ROWS;
-        if (c + WRITE_AHEAD < ch->n) { /* the rows of a column are far from those of the next */
-            __builtin_prefetch(out + (size_t)WRITE_AHEAD * p->ldo, 1);
-            __builtin_prefetch(out + (size_t)WRITE_AHEAD * p->ldo + n - 1, 1);
+    for (int i = 0; i < n; i += 16)
+        __builtin_prefetch(out + i, 1);
+    __builtin_prefetch(out + n - 1, 1);
+}
+
+/* Rows [row0, row0 + n) of one column: from or onto the output. */
+static void write_column(const struct qb_product *p, int64_t row0, int n, float *out, const float *results)
+{
+    if (p->accumulate)
+        for (int i = 0; i < n; i++)
+            out[i] += results[i];
+    else
+        memcpy(out, results, (size_t)n * sizeof *out);
+    if (p->bias)
+        for (int i = 0; i < n; i++)
+            out[i] += p->bias[row0 + i];
+}
+
+/* The results of neighbouring panels, `stride` apart, to the output, column by column. */
+static void write_panels(const struct qb_product *p, int64_t panel, int n_panels, const struct chunk *ch,
+                         const float *results, size_t stride)
+{
+    int64_t row0 = panel * QB_PANEL_ROWS;
+    int n = rows_of(p->w, panel, n_panels);
+    float *out = p->out + (size_t)ch->c0 * p->ldo + row0;
+    for (int c = 0; c < ch->n; c++, out += p->ldo, results += QB_PANEL_ROWS) {
+        if (c + WRITE_AHEAD < ch->n)
+            prefetch_rows(out + (size_t)WRITE_AHEAD * p->ldo, n);
+        for (int i = 0; i * QB_PANEL_ROWS < n; i++) {
+            int first = i * QB_PANEL_ROWS, left = n - first;
+            write_column(p, row0 + first, left < QB_PANEL_ROWS ? left : QB_PANEL_ROWS, out + first,
+                         results + (size_t)i * stride);
         }
-        if (p->accumulate)
-            for (int i = 0; i < n; i++)
-                out[i] += r[i];
-        else
-            memcpy(out, r, (size_t)n * sizeof *out);
-        if (bias)
-            for (int i = 0; i < n; i++)
-                out[i] += bias[i];
     }
 }
 
@@ -177,10 +194,12 @@ static void batch_item(const struct qb_kernel_set *set, const struct qb_product 
             panel_slice(set, p->w, panel, k0, n_k, a, ch, &s->panel, s->results + (size_t)i * stride);
         }
     }
-    for (int i = 0; i < n; i++) {
+    for (int i = 0, count; i < n; i += count) {
         int64_t panel;
         const struct qb_product *p = product_of(products, first + i, &panel);
-        write_panel(p, panel * QB_PANEL_ROWS, panel_rows(p->w, panel), ch, s->results + (size_t)i * stride);
+        int64_t left = panels_of(p->w) - panel;
+        count = left < n - i ? (int)left : n - i;
+        write_panels(p, panel, count, ch, s->results + (size_t)i * stride, stride);
     }
 }
 
@@ -268,6 +287,24 @@ struct gate_up {
     size_t ldo;
 };
 
+/* silu(gate) * up of neighbouring panels to the output; results: gate and up of each panel. */
+static void write_gate_up(const struct gate_up *g, int64_t panel, int n_panels, const struct chunk *ch,
+                          const float *results)
+{
+    size_t stride = (size_t)QB_PANEL_ROWS * (size_t)ch->n;
+    int n = rows_of(g->gate, panel, n_panels);
+    float *out = g->out + (size_t)ch->c0 * g->ldo + panel * QB_PANEL_ROWS;
+    for (int c = 0; c < ch->n; c++, out += g->ldo, results += QB_PANEL_ROWS) {
+        if (c + WRITE_AHEAD < ch->n)
+            prefetch_rows(out + (size_t)WRITE_AHEAD * g->ldo, n);
+        for (int i = 0; i * QB_PANEL_ROWS < n; i++) {
+            const float *r = results + (size_t)(2 * i) * stride;
+            int first = i * QB_PANEL_ROWS, left = n - first;
+            g->set->silu_mul(r, r + stride, left < QB_PANEL_ROWS ? left : QB_PANEL_ROWS, out + first);
+        }
+    }
+}
+
 static void gate_up_item(const struct gate_up *g, int64_t first, int n, const struct chunk *ch,
                          struct scratch *s)
 {
@@ -280,12 +317,7 @@ static void gate_up_item(const struct gate_up *g, int64_t first, int n, const st
             panel_slice(g->set, g->up, first + i, k0, n_k, g->a, ch, &s->panel, r + stride);
         }
     }
-    struct qb_product p = {.w = g->gate, .out = g->out, .ldo = g->ldo};
-    for (int i = 0; i < n; i++) {
-        float *r = s->results + (size_t)(2 * i) * stride;
-        g->set->silu_mul(r, r + stride, (int)stride, r);
-        write_panel(&p, (first + i) * QB_PANEL_ROWS, panel_rows(g->gate, first + i), ch, r);
-    }
+    write_gate_up(g, first, n, ch, s->results);
 }
 
 static void gate_up_batch(struct qb_worker *w, const struct gate_up *g, struct scratch *s)
