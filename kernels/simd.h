@@ -8,9 +8,11 @@
 #define QB_INLINE static inline __attribute__((always_inline))
 
 #ifdef __clang__
-#define QB_UNROLL _Pragma("clang loop unroll(full)")
+#define QB_UNROLL    _Pragma("clang loop unroll(full)")
+#define QB_NO_UNROLL _Pragma("clang loop unroll(disable)")
 #else
-#define QB_UNROLL _Pragma("GCC unroll 64")
+#define QB_UNROLL    _Pragma("GCC unroll 64")
+#define QB_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 
 /* A number of columns, 1 to 4 (QB_GEMV_MAX_COLS), as a constant: CALL(n, ...) is a macro. */

@@ -52,12 +52,13 @@ struct rows16 {
     const uint8_t *p[4];    /* STRIDED, R16: p[0]; 8x4, 8x8: two groups; 4x4, 4x8: four groups */
     size_t stride;          /* STRIDED: bytes from row to row */
     const uint8_t *row[16]; /* TABLE */
-    const uint8_t *ahead;   /* what rows16_prefetch asks for next */
+    const uint8_t *ahead;   /* the next line that rows16_prefetch asks for, and how far it may go */
+    const uint8_t *ahead_end;
 };
 
 /* r16 is one stream: ask for it this far ahead. The 16 streams of plain rows are too short for the hardware
  * to follow; but together they are contiguous too, so ask for the same place of the next 16 rows. */
-#define ROWS16_AHEAD_BYTES 4096
+#define ROWS16_AHEAD_BYTES 6144
 
 /* First block of 16 rows from row0 at weight k0. Groups and rows past the end repeat the last one. */
 QB_INLINE void rows16_init(struct rows16 *s, const struct qb_matrix *m, int64_t row0, int64_t k0,
@@ -73,6 +74,7 @@ QB_INLINE void rows16_init(struct rows16 *s, const struct qb_matrix *m, int64_t 
     s->stride = row_bytes;
     s->ahead = m->data + (size_t)row0 * row_bytes + skip * 16 +
                (kind == ROWS16_R16 ? ROWS16_AHEAD_BYTES : 16 * row_bytes);
+    s->ahead_end = s->ahead;
     const int rows = rows16_group(kind);
     for (int i = 0; i < (rows == 1 ? 1 : 16 / rows); i++) {
         int64_t g = row0 / rows + i, g_last = last / rows;
@@ -100,19 +102,17 @@ QB_INLINE void rows16_next(struct rows16 *s, int block_bytes, enum rows16_kind k
     }
 }
 
-/* Ask for the next `bytes`. Prefetches past the end of the mapping do nothing. */
+/* Ask for the next `bytes`. Prefetches past the end of the mapping do nothing. A loop, because the hardware
+ * learns strides by the address of an instruction: one that walks line by line shows it the stream, the loads
+ * of an unrolled block do not. */
 QB_INLINE void rows16_prefetch(struct rows16 *s, int bytes, enum rows16_kind kind)
 {
     if (kind == ROWS16_TABLE)
         return;
-    QB_UNROLL
-    for (int i = 0; i < bytes; i += 64) {
-        if (kind == ROWS16_R16) /* the hint must be a constant without optimization too */
-            _mm_prefetch((const char *)s->ahead + i, _MM_HINT_T0);
-        else
-            _mm_prefetch((const char *)s->ahead + i, _MM_HINT_T1);
-    }
-    s->ahead += bytes;
+    s->ahead_end += bytes;
+    QB_NO_UNROLL
+    for (; s->ahead < s->ahead_end; s->ahead += 64)
+        _mm_prefetch((const char *)s->ahead, _MM_HINT_T0);
 }
 
 QB_INLINE const uint8_t *rows16_row(const struct rows16 *s, int i, enum rows16_kind kind)
