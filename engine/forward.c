@@ -222,8 +222,22 @@ bool qb_forward_outputs(struct qb_forward *f, int layer)
     return f->n > 0;
 }
 
+/* From this many columns on, turning keys and values to integers pays. */
+#define I16_MIN_COLS 19
+
+/* Integers only where the products around them are less exact than f32, too. */
+static qb_attention_fn *attention_kernel(const struct qb_forward *f, const struct qb_kv *kv, int layer,
+                                         int n_cols)
+{
+    qb_attention_fn *i16 = f->set->attention_i16[kv->type_k][kv->type_v];
+    if (i16 && n_cols >= I16_MIN_COLS && kind_of(f, &f->model->layers[layer].wo) != QB_ACT_F32)
+        return i16;
+    return f->set->attention[kv->type_k][kv->type_v];
+}
+
 /* How the attention of a layer is cut: KV heads x blocks of queries x parts of the keys. */
 struct attn_plan {
+    qb_attention_fn *fn;
     int n_kv, group, block, n_blocks, n_parts;
     int64_t part_keys;
 };
@@ -256,6 +270,7 @@ static struct attn_plan plan_attention(const struct qb_forward *f, int layer)
     p.block = QB_ATTN_MAX_COLS / p.group;
     p.block = p.block > f->n ? f->n : p.block;
     p.n_blocks = (f->n + p.block - 1) / p.block;
+    p.fn = attention_kernel(f, &f->s->buf.kv[layer], layer, p.block * p.group);
     int64_t n_keys = f->pos + f->n;
     /* parts depend on the number of workers, and so would the last bits of what is observed */
     p.n_parts = f->s->observe ? 1 : key_parts(p.n_kv * p.n_blocks, f->w->n, n_keys, f->s->n_part_slots);
@@ -296,14 +311,13 @@ static void attend(struct qb_forward *f, const struct qb_attn *a, const struct a
     int64_t pos = f->pos + t.first, p0 = part * p->part_keys, p1 = p0 + p->part_keys;
     p1 = p1 < pos + t.n_q ? p1 : pos + t.n_q;
     p0 = p0 < p1 ? p0 : p1;
-    qb_attention_fn *fn = f->set->attention[a->kv->type_k][a->kv->type_v];
     void *scratch = f->s->buf.worker[f->w->index].attention;
     if (p->n_parts == 1)
-        fn(a, t.head, q, ldq, t.n_q, pos, p0, p1, t.out, t.ldo, NULL, scratch);
+        p->fn(a, t.head, q, ldq, t.n_q, pos, p0, p1, t.out, t.ldo, NULL, scratch);
     else
-        fn(a, t.head, q, ldq, t.n_q, pos, p0, p1, t.parts + (size_t)part * t.part_stride,
-           (size_t)p->group * (size_t)hp->head_dim_v, t.ml + (size_t)part * 2 * (size_t)(t.n_q * p->group),
-           scratch);
+        p->fn(a, t.head, q, ldq, t.n_q, pos, p0, p1, t.parts + (size_t)part * t.part_stride,
+              (size_t)p->group * (size_t)hp->head_dim_v, t.ml + (size_t)part * 2 * (size_t)(t.n_q * p->group),
+              scratch);
 }
 
 static void combine(struct qb_forward *f, const struct attn_plan *p, int n_tasks)

@@ -114,6 +114,10 @@ static void choose_vector_kernels(struct chooser *c, struct qb_kernel_set *set)
         set->v_store[t] = (qb_kv_store_fn *)choose(c, QB_OP_V_STORE, t, 0);
         for (int v = 0; v < QB_KV_TYPE_COUNT; v++)
             set->attention[t][v] = (qb_attention_fn *)choose(c, QB_OP_ATTENTION, t, v);
+        for (int v = 0; v < QB_KV_TYPE_COUNT; v++) {
+            const struct qb_kernel *k = find_row(c->limit, c->bf16, QB_OP_ATTENTION_I16, t, v);
+            set->attention_i16[t][v] = k ? (qb_attention_fn *)k->fn : NULL;
+        }
     }
 }
 
@@ -146,6 +150,7 @@ enum qb_status qb_kernel_set_select_reference(struct qb_kernel_set *set, enum qb
     set->reference = true;
     set->bf16 = false;
     memset(set->gemv, 0, sizeof set->gemv);
+    memset(set->attention_i16, 0, sizeof set->attention_i16);
     for (int f = 0; f < QB_FORMAT_COUNT; f++)
         for (int l = 0; l < QB_LAYOUT_COUNT; l++)
             if (set->decode_panel[f][l])
@@ -155,8 +160,8 @@ enum qb_status qb_kernel_set_select_reference(struct qb_kernel_set *set, enum qb
 
 const struct qb_kernel *qb_kernel_set_row(const struct qb_kernel_set *set, enum qb_op op, int key, int key2)
 {
-    /* The reference path decodes with a function that is no registry row. */
-    if (set->reference && (op == QB_OP_DECODE_PANEL || op == QB_OP_GEMV))
+    /* The reference path decodes with a function that is no registry row; attention stays in f32. */
+    if (set->reference && (op == QB_OP_DECODE_PANEL || op == QB_OP_GEMV || op == QB_OP_ATTENTION_I16))
         return NULL;
     return find_row(set->isa, set->bf16, op, key, key2);
 }

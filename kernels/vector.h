@@ -44,7 +44,7 @@ struct qb_kv {
 typedef void qb_kv_store_fn(struct qb_kv *kv, int64_t pos, const float *x);
 
 /* Most columns (queries * heads of a group) in one attention call, and keys taken at a time. */
-#define QB_ATTN_MAX_COLS 64
+#define QB_ATTN_MAX_COLS 128
 #define QB_ATTN_KEYS     64
 
 struct qb_attn {
@@ -64,6 +64,9 @@ struct qb_attn {
  * key is visible; then out is 0), [.. + 1] = the sum of exp(s - m): qb_attn_combine joins the parts. scratch:
  * QB_ATTN_SCRATCH_BYTES(dim_k, dim_v), 64-byte aligned. Online softmax (Milakov and Gimelshein, 2018; Dao et
  * al., 2022). Float class.
+ *
+ * ATTENTION_I16 is the same on integers of 16 bits, for f16 and q8_0 caches: K, Q and V keep 13 bits and a
+ * sign under a scale per key or column, weights exp(s - m) x max|v| at least 11 in sum over 64 keys.
  */
 typedef void qb_attention_fn(const struct qb_attn *a, int head, const float *q, size_t ldq, int n_q,
                              int64_t pos0, int64_t p0, int64_t p1, float *out, size_t ldo, float *ml,

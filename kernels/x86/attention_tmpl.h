@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "kernels/kernel_protos.h"
+#include "kernels/x86/attention_call.h"
 
 #define ATTN_COLS       6
 #define ATTN_BLOCK_VECS (QB_KV_BLOCK / VF_N)
@@ -20,9 +21,7 @@
 
 /* The state of a call. */
 struct attn_run {
-    const struct qb_attn *a;
-    int head, n_cols, n_tiles;
-    int64_t pos0, p0, p1;
+    struct attn_call in;
     int dim_k, dim_v, dim_vp; /* dim_vp: dim_v rounded up to whole vectors */
     bool direct_k, direct_v;  /* read from the cache, not from scratch */
     float *q;                 /* [col][dim_k], scaled */
@@ -32,11 +31,6 @@ struct attn_run {
     float *s;                 /* [col][QB_ATTN_KEYS]: scores, then their exponentials */
     float *l;                 /* [col][VF_N]: lane sums of exponentials */
     float *m, *alpha;         /* [col]: running maximum; what older sums are scaled by */
-};
-
-/* Keys of a chunk, relative to its base. */
-struct attn_range {
-    int lo, hi;
 };
 
 INLINE vf attn_load(const void *b, size_t i, bool f16)
@@ -140,49 +134,6 @@ INLINE attn_tile_fn *pick_tile(attn_tile_fn *const fns[3], int n, int *take)
     return fns[n >= ATTN_VECS ? 0 : *take];
 }
 
-/* Keys that token i of the call sees, in [p0, p1). */
-static int64_t first_key(const struct attn_run *r, int i)
-{
-    int64_t lo = r->a->window > 0 ? r->pos0 + i - r->a->window + 1 : 0;
-    return lo > r->p0 ? lo : r->p0;
-}
-
-static int64_t end_key(const struct attn_run *r, int i)
-{
-    int64_t hi = r->pos0 + i + 1;
-    return hi < r->p1 ? hi : r->p1;
-}
-
-/* What columns [c0, c1) see of the chunk at base, all of them together; empty: lo >= hi. */
-static struct attn_range visible(const struct attn_run *r, int c0, int c1, int64_t base)
-{
-    int64_t lo = first_key(r, c0 / r->a->group) - base, hi = end_key(r, (c1 - 1) / r->a->group) - base;
-    return (struct attn_range){lo > QB_ATTN_KEYS ? QB_ATTN_KEYS
-                               : lo > 0          ? (int)lo
-                                                 : 0,
-                               hi < 0              ? 0
-                               : hi > QB_ATTN_KEYS ? QB_ATTN_KEYS
-                                                   : (int)hi};
-}
-
-/* Column tile t: nearly equal widths. */
-static int tile_start(const struct attn_run *r, int t)
-{
-    return t * r->n_cols / r->n_tiles;
-}
-
-/* First element of block b (of 16 keys) of this head's K. */
-static size_t k_offset(const struct attn_run *r, int64_t block)
-{
-    int64_t blocks = r->a->kv->capacity / QB_KV_BLOCK;
-    return (size_t)((r->head * blocks + block) * r->dim_k * QB_KV_BLOCK);
-}
-
-static size_t v_offset(const struct attn_run *r, int64_t pos)
-{
-    return (size_t)((r->head * r->a->kv->capacity + pos) * r->dim_v);
-}
-
 static void widen_f16(const uint16_t *src, float *dst, size_t n)
 {
     size_t i = 0;
@@ -212,8 +163,8 @@ static void widen_k_q8(const int8_t *q, const uint16_t *scale, int dim, float *d
  * at. */
 static const void *chunk_k(const struct attn_run *r, int64_t base, struct attn_range keys, bool *f16)
 {
-    const struct qb_kv *kv = r->a->kv;
-    size_t block = (size_t)r->dim_k * QB_KV_BLOCK, at = k_offset(r, base / QB_KV_BLOCK);
+    const struct qb_kv *kv = r->in.a->kv;
+    size_t block = (size_t)r->dim_k * QB_KV_BLOCK, at = attn_k_offset(&r->in, base / QB_KV_BLOCK);
     *f16 = r->direct_k && kv->type_k == QB_KV_F16;
     if (kv->type_k == QB_KV_F32)
         return (const float *)kv->k + at;
@@ -231,7 +182,7 @@ static const void *chunk_k(const struct attn_run *r, int64_t base, struct attn_r
 
 static void widen_v_row(const struct attn_run *r, size_t from, float *dst)
 {
-    const struct qb_kv *kv = r->a->kv;
+    const struct qb_kv *kv = r->in.a->kv;
     if (kv->type_v == QB_KV_F32) {
         memcpy(dst, (const float *)kv->v + from, (size_t)r->dim_v * sizeof *dst);
     } else if (kv->type_v == QB_KV_F16) {
@@ -249,8 +200,8 @@ static void widen_v_row(const struct attn_run *r, size_t from, float *dst)
 /* V of keys `keys`: @return where key 0 of the chunk starts (rows of dim_v or, from scratch, dim_vp). */
 static const void *chunk_v(const struct attn_run *r, int64_t base, struct attn_range keys, bool *f16)
 {
-    const struct qb_kv *kv = r->a->kv;
-    size_t at = v_offset(r, base);
+    const struct qb_kv *kv = r->in.a->kv;
+    size_t at = attn_v_offset(&r->in, base);
     *f16 = r->direct_v && kv->type_v == QB_KV_F16;
     if (*f16)
         return (const uint16_t *)kv->v + at;
@@ -298,8 +249,8 @@ static void softmax_column(const struct attn_run *r, int c, struct attn_range sp
         r->alpha[c] = 1.0f;
         return;
     }
-    if (r->a->softcap != 0.0f) {
-        vf cap = vf_set1(r->a->softcap), inv = vf_set1(1.0f / r->a->softcap);
+    if (r->in.a->softcap != 0.0f) {
+        vf cap = vf_set1(r->in.a->softcap), inv = vf_set1(1.0f / r->in.a->softcap);
         for (int i = span.lo; i < span.hi; i += VF_N)
             vf_store(s + i, vf_mul(cap, vf_tanh(vf_mul(vf_load(s + i), inv))));
     }
@@ -339,23 +290,23 @@ static void tile_sum(const struct attn_run *r, int c0, int w, struct attn_range 
 static void attend_chunk(const struct attn_run *r, int64_t base)
 {
     bool f16;
-    struct attn_range all = visible(r, 0, r->n_cols, base);
+    struct attn_range all = attn_visible(&r->in, 0, r->in.n_cols, base);
     const void *k = chunk_k(r, base, all, &f16);
-    for (int t = 0; t < r->n_tiles; t++) {
-        int c0 = tile_start(r, t), c1 = tile_start(r, t + 1);
-        struct attn_range keys = visible(r, c0, c1, base);
+    for (int t = 0; t < r->in.n_tiles; t++) {
+        int c0 = attn_tile_start(&r->in, t), c1 = attn_tile_start(&r->in, t + 1);
+        struct attn_range keys = attn_visible(&r->in, c0, c1, base);
         if (keys.lo >= keys.hi)
             continue;
         tile_scores(r, c0, c1 - c0, keys, k, f16);
         struct attn_range span = {keys.lo / QB_KV_BLOCK * QB_KV_BLOCK,
                                   (keys.hi + QB_KV_BLOCK - 1) / QB_KV_BLOCK * QB_KV_BLOCK};
         for (int c = c0; c < c1; c++)
-            softmax_column(r, c, span, visible(r, c, c + 1, base));
+            softmax_column(r, c, span, attn_visible(&r->in, c, c + 1, base));
     }
     const void *v = chunk_v(r, base, all, &f16);
-    for (int t = 0; t < r->n_tiles; t++) {
-        int c0 = tile_start(r, t), c1 = tile_start(r, t + 1);
-        struct attn_range keys = visible(r, c0, c1, base);
+    for (int t = 0; t < r->in.n_tiles; t++) {
+        int c0 = attn_tile_start(&r->in, t), c1 = attn_tile_start(&r->in, t + 1);
+        struct attn_range keys = attn_visible(&r->in, c0, c1, base);
         if (keys.lo < keys.hi)
             tile_sum(r, c0, c1 - c0, keys, v, f16);
     }
@@ -364,9 +315,10 @@ static void attend_chunk(const struct attn_run *r, int64_t base)
 /* Queries into scratch, scaled, one stride apart; empty sums. */
 static void begin_columns(const struct attn_run *r, const float *q, size_t ldq)
 {
-    vf scale = vf_set1(r->a->scale);
-    for (int c = 0; c < r->n_cols; c++) {
-        const float *x = q + (size_t)(c / r->a->group) * ldq + (size_t)(c % r->a->group) * (size_t)r->dim_k;
+    vf scale = vf_set1(r->in.a->scale);
+    for (int c = 0; c < r->in.n_cols; c++) {
+        const float *x =
+            q + (size_t)(c / r->in.a->group) * ldq + (size_t)(c % r->in.a->group) * (size_t)r->dim_k;
         float *y = r->q + (size_t)c * (size_t)r->dim_k;
         int d = 0;
         for (; d + VF_N <= r->dim_k; d += VF_N)
@@ -375,16 +327,16 @@ static void begin_columns(const struct attn_run *r, const float *q, size_t ldq)
             vf_store_n(y + d, vf_mul(vf_load_n(x + d, r->dim_k - d), scale), r->dim_k - d);
         r->m[c] = -INFINITY;
     }
-    memset(r->o, 0, (size_t)r->n_cols * (size_t)r->dim_vp * sizeof *r->o);
-    memset(r->l, 0, (size_t)r->n_cols * VF_N * sizeof *r->l);
+    memset(r->o, 0, (size_t)r->in.n_cols * (size_t)r->dim_vp * sizeof *r->o);
+    memset(r->l, 0, (size_t)r->in.n_cols * VF_N * sizeof *r->l);
 }
 
 static void finish_columns(const struct attn_run *r, float *out, size_t ldo, float *ml)
 {
-    for (int c = 0; c < r->n_cols; c++) {
+    for (int c = 0; c < r->in.n_cols; c++) {
         float sum = vf_hsum(vf_load(r->l + c * VF_N)), factor = ml || sum == 0.0f ? 1.0f : 1.0f / sum;
         const float *o = r->o + (size_t)c * (size_t)r->dim_vp;
-        float *y = out + (size_t)(c / r->a->group) * ldo + (size_t)(c % r->a->group) * (size_t)r->dim_v;
+        float *y = out + (size_t)(c / r->in.a->group) * ldo + (size_t)(c % r->in.a->group) * (size_t)r->dim_v;
         int d = 0;
         for (; d + VF_N <= r->dim_v; d += VF_N)
             vf_store(y + d, vf_mul(vf_load(o + d), vf_set1(factor)));
@@ -415,19 +367,19 @@ void QB_ISA_FN(attention)(const struct qb_attn *a, int head, const float *q, siz
                           void *scratch)
 {
     const struct qb_kv *kv = a->kv;
-    struct attn_run r = {.a = a, .head = head, .n_cols = n_q * a->group, .pos0 = pos0, .p0 = p0, .p1 = p1};
-    r.n_tiles = (r.n_cols + ATTN_COLS - 1) / ATTN_COLS;
+    struct attn_run r = {.in = {a, head, n_q * a->group, 0, pos0, p0, p1}};
+    r.in.n_tiles = (r.in.n_cols + ATTN_COLS - 1) / ATTN_COLS;
     r.dim_k = kv->dim_k;
     r.dim_v = kv->dim_v;
     r.dim_vp = (kv->dim_v + VF_N - 1) / VF_N * VF_N;
-    bool few = r.n_tiles <= ATTN_DIRECT_TILES;
+    bool few = r.in.n_tiles <= ATTN_DIRECT_TILES;
     r.direct_k = kv->type_k == QB_KV_F32 || (kv->type_k == QB_KV_F16 && few);
     r.direct_v = r.dim_v == r.dim_vp && (kv->type_v == QB_KV_F32 || (kv->type_v == QB_KV_F16 && few));
     place_scratch(&r, scratch);
     if (!r.direct_v && r.dim_v != r.dim_vp) /* the padding takes part in the sums */
         memset(r.v, 0, QB_ATTN_KEYS * (size_t)r.dim_vp * sizeof *r.v);
     begin_columns(&r, q, ldq);
-    int64_t base = first_key(&r, 0) / QB_KV_BLOCK * QB_KV_BLOCK, end = end_key(&r, n_q - 1);
+    int64_t base = attn_first_key(&r.in, 0) / QB_KV_BLOCK * QB_KV_BLOCK, end = attn_end_key(&r.in, n_q - 1);
     for (; base < end; base += QB_ATTN_KEYS)
         attend_chunk(&r, base);
     finish_columns(&r, out, ldo, ml);

@@ -12,6 +12,7 @@
 
 /* One case: the shape, and its memory. */
 struct attn_case {
+    bool i16;
     struct qb_attn a;
     struct qb_kv kv;
     int head, n_q;
@@ -98,6 +99,8 @@ struct truth {
     double m, sum;                     /* maximum and sum of exponentials */
     double out[MAX_DIM], mag[MAX_DIM]; /* normalised result, and the same sum over |v| */
     double score_mag;                  /* largest sum of |q k| x scale */
+    double score_steps;                /* i16: largest error of a score by half steps of its factors */
+    double v_mag;                      /* i16: sum of exponentials x max |v|, normalised */
     int64_t n_keys;
 };
 
@@ -114,6 +117,32 @@ static double oracle_score(const struct attn_case *t, const float *q, int64_t po
     return cap != 0 ? cap * tanh(s / cap) : s;
 }
 
+/*
+ * Roundings of a score's factors in ATTENTION_I16: an element of K is within half of max |k| / 8191, one of Q
+ * within half of the larger of max |q| / 32767 and sum |q| / (262000 - n).
+ */
+static double oracle_score_steps(const struct attn_case *t, const float *q, int64_t pos)
+{
+    double k_max = 0, k_sum = 0, q_max = 0, q_sum = 0, n = t->kv.dim_k;
+    for (int d = 0; d < t->kv.dim_k; d++) {
+        double k = fabs(k_value(&t->kv, t->head, pos, d)), x = fabs((double)q[d]);
+        k_max = fmax(k_max, k);
+        k_sum += k;
+        q_max = fmax(q_max, x);
+        q_sum += x;
+    }
+    double k_half = k_max / 8191 / 2, q_half = fmax(q_max / 32767, q_sum / (262000 - n)) / 2;
+    return (k_half * q_sum + q_half * k_sum + n * k_half * q_half) * (double)t->a.scale;
+}
+
+static double v_max(const struct attn_case *t, int64_t pos)
+{
+    double max = 0;
+    for (int d = 0; d < t->kv.dim_v; d++)
+        max = fmax(max, fabs(v_value(&t->kv, t->head, pos, d)));
+    return max;
+}
+
 static void oracle_column(const struct attn_case *t, int i, const float *q, struct truth *r)
 {
     enum { MAX_KEYS = 1024 };
@@ -126,10 +155,14 @@ static void oracle_column(const struct attn_case *t, int i, const float *q, stru
         s[p - lo] = oracle_score(t, q, p, &mag);
         r->m = fmax(r->m, s[p - lo]);
         r->score_mag = fmax(r->score_mag, mag);
+        if (t->i16)
+            r->score_steps = fmax(r->score_steps, oracle_score_steps(t, q, p));
     }
     for (int64_t p = lo; p < hi; p++) {
         double e = exp(s[p - lo] - r->m);
         r->sum += e;
+        if (t->i16)
+            r->v_mag += e * v_max(t, p);
         for (int d = 0; d < t->kv.dim_v; d++) {
             double v = v_value(&t->kv, t->head, p, d);
             r->out[d] += e * v;
@@ -140,6 +173,8 @@ static void oracle_column(const struct attn_case *t, int i, const float *q, stru
         r->out[d] /= r->sum;
         r->mag[d] /= r->sum;
     }
+    if (r->n_keys > 0)
+        r->v_mag /= r->sum;
 }
 
 /* Roundings of a score, as multiples of 2^-24 in the exponent: the dot product, the scale, a soft-cap good to
@@ -147,18 +182,28 @@ static void oracle_column(const struct attn_case *t, int i, const float *q, stru
 static double score_roundings(const struct attn_case *t, const struct truth *r)
 {
     double n = (t->kv.dim_k + 3) * r->score_mag;
+    n += ldexp(expm1(r->score_steps), 24);
     return t->a.softcap != 0 ? n + 8 * (double)t->a.softcap : n;
 }
 
 /*
  * Of a result: errors of the scores count twice (numerator and denominator), the exponential of s - m has 4
  * and rounds its argument, the sums over keys have one a key and one a chunk, widened q8_0 values one each,
- * three for the end.
+ * three for the end. ATTENTION_I16 has a polynomial for 2^x, good to 2.7e-6.
  */
 static double result_roundings(const struct attn_case *t, const struct truth *r, int n_parts)
 {
-    double chunks = (double)r->n_keys / QB_ATTN_KEYS + 2;
-    return 2 * (score_roundings(t, r) + 4 + 2) + 2 * (double)r->n_keys + 6 * (chunks + n_parts) + 8;
+    double chunks = (double)r->n_keys / QB_ATTN_KEYS + 2, exp2 = t->i16 ? 2 * ldexp(2.7e-6, 24) : 0;
+    return exp2 + 2 * (score_roundings(t, r) + 4 + 2) + 2 * (double)r->n_keys + 6 * (chunks + n_parts) + 8;
+}
+
+/*
+ * Roundings of values and weights in ATTENTION_I16, as multiples of 2^-24 of v_mag: half of 1 / 8191 a value;
+ * half a step for each of the 64 weights of a chunk, where a step is at most 1 / 16375 of their sum.
+ */
+static double weight_roundings(const struct attn_case *t)
+{
+    return t->i16 ? ldexp(0.5 / 8191 + QB_ATTN_KEYS * 0.5 / 16375, 24) : 0;
 }
 
 static void compare(struct qb_check *c, const struct attn_case *t, int n_parts)
@@ -170,7 +215,8 @@ static void compare(struct qb_check *c, const struct attn_case *t, int n_parts)
             const float *out = t->out + (size_t)i * t->ldo + (size_t)(h * t->kv.dim_v);
             for (int d = 0; d < t->kv.dim_v; d++)
                 if (!qb_check_float(c, "out", (size_t)i * t->ldo + (size_t)(h * t->kv.dim_v + d), out[d],
-                                    r.out[d], r.mag[d], result_roundings(t, &r, n_parts)))
+                                    r.out[d], t->i16 ? r.v_mag : r.mag[d],
+                                    result_roundings(t, &r, n_parts) + weight_roundings(t)))
                     return;
         }
     }
@@ -268,6 +314,7 @@ static void run_case(struct qb_check *c, const struct qb_kernel *k, enum hardnes
     static const char *const names[] = {"ordinary", "large scores", "all equal", "one key"};
     struct attn_case t;
     memset(&t, 0, sizeof t);
+    t.i16 = k->op == QB_OP_ATTENTION_I16;
     choose_shape(c, k, &t, h);
     qb_check_case(c, "dim_k=%d dim_v=%d group=%d n_q=%d pos0=%lld window=%lld softcap=%g, %s, %s", t.kv.dim_k,
                   t.kv.dim_v, t.a.group, t.n_q, (long long)t.pos0, (long long)t.a.window, (double)t.a.softcap,
@@ -296,7 +343,7 @@ void qb_check_attention(struct qb_check *c, const struct qb_kernel *k)
         run_case(c, k, (enum hardness)(i % HARDNESS_COUNT), i / HARDNESS_COUNT % 3 == 2);
 }
 
-/* --- benchmark: a prompt's last queries over 512 keys --- */
+/* --- benchmark: a prompt's last queries over 8192 keys --- */
 
 struct attn_job {
     const struct qb_kernel *k;
@@ -313,7 +360,7 @@ static void run_attention(void *arg)
 
 void qb_bench_attention(struct qb_check *c, const struct qb_kernel *k, struct qb_check_bench *b)
 {
-    enum { DIM = 128, GROUP = 6, QUERIES = 10, KEYS = 512 };
+    enum { DIM = 128, GROUP = 6, QUERIES = QB_ATTN_MAX_COLS / GROUP, KEYS = 8192 };
     struct attn_job *j = qb_check_input(c, sizeof *j, 64);
     struct attn_case *t = &j->t;
     j->k = k;
