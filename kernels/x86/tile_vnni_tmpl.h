@@ -70,7 +70,8 @@ QB_INLINE struct tile_act tile_act_at(const struct qb_act *a, int tile, int64_t 
 /* The same, `columns` further on in the tile. */
 QB_INLINE struct tile_act tile_act_from(const struct tile_act *a, int columns, struct tile_shape s)
 {
-    struct tile_act t = {.q = a->q + columns * 4, .scale = a->scale + columns, .nsum = a->nsum + columns};
+    struct tile_act t = {
+        .q = a->q + columns * 4, .next = a->next, .scale = a->scale + columns, .nsum = a->nsum + columns};
     if (s.min == QB_MIN_F32)
         t.fsum = a->fsum + columns;
     if (qb_min_is_integer(s.min))
@@ -204,23 +205,29 @@ QB_INLINE void tile_min_i16(const struct qb_panel *p, const struct tile_act *a, 
     }
 }
 
-/* out (+)= f, scaled per column when x is given. */
-QB_INLINE void tile_store(struct tile_shape s, const struct tile_sum *f, const float *x, const float *init,
-                          bool accumulate, float *out, size_t ldo)
+/* out = from + f x: from = 0 or what starts every column or (NULL) what out holds. */
+QB_INLINE void tile_store_onto(struct tile_shape s, const struct tile_sum *f, const float *x,
+                               const float *from, float *out, size_t ldo)
 {
     QB_UNROLL
     for (int c = 0; c < s.group; c++) {
         float *o = out + (size_t)c * ldo;
-        const float *from = accumulate ? o : init;
-        vf c0 = vf_zero(), c1 = c0;
-        if (from) {
-            c0 = vf_load(from);
-            c1 = vf_load(from + VF_N);
-        }
+        const float *old = from ? from : o;
         vf v = vf_set1(x ? x[c] : 1.0f);
-        vf_store(o, vf_fmadd(f->v[c][0], v, c0));
-        vf_store(o + VF_N, vf_fmadd(f->v[c][1], v, c1));
+        vf_store(o, vf_fmadd(f->v[c][0], v, vf_load(old)));
+        vf_store(o + VF_N, vf_fmadd(f->v[c][1], v, vf_load(old + VF_N)));
     }
+}
+
+/* out (+)= f, scaled per column when x is given. */
+QB_INLINE void tile_store(struct tile_shape s, const struct tile_sum *f, const float *x, const float *init,
+                          bool accumulate, float *out, size_t ldo)
+{
+    static const float zeros[TILE_ROWS] __attribute__((aligned(64)));
+    if (accumulate)
+        tile_store_onto(s, f, x, NULL, out, ldo);
+    else
+        tile_store_onto(s, f, x, init ? init : zeros, out, ldo);
 }
 
 /* One group of columns over weights k .. k + n. */
