@@ -70,8 +70,7 @@ QB_INLINE struct tile_act tile_act_at(const struct qb_act *a, int tile, int64_t 
 /* The same, `columns` further on in the tile. */
 QB_INLINE struct tile_act tile_act_from(const struct tile_act *a, int columns, struct tile_shape s)
 {
-    struct tile_act t = {
-        .q = a->q + columns * 4, .next = a->next, .scale = a->scale + columns, .nsum = a->nsum + columns};
+    struct tile_act t = {.q = a->q + columns * 4, .scale = a->scale + columns, .nsum = a->nsum + columns};
     if (s.min == QB_MIN_F32)
         t.fsum = a->fsum + columns;
     if (qb_min_is_integer(s.min))
