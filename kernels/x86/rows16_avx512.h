@@ -115,6 +115,18 @@ QB_INLINE void rows16_prefetch(struct rows16 *s, int bytes, enum rows16_kind kin
         _mm_prefetch((const char *)s->ahead, _MM_HINT_T0);
 }
 
+/* The first 16 plain rows have nobody who asked for them before. */
+QB_INLINE void rows16_prefetch_first(const struct qb_matrix *m, int64_t row0, enum rows16_kind kind)
+{
+    if (kind != ROWS16_STRIDED)
+        return;
+    const uint8_t *p = m->data + (size_t)row0 * qb_matrix_row_bytes(m);
+    const uint8_t *end = p + 16 * qb_matrix_row_bytes(m);
+    QB_NO_UNROLL
+    for (; p < end; p += 64)
+        _mm_prefetch((const char *)p, _MM_HINT_T0);
+}
+
 QB_INLINE const uint8_t *rows16_row(const struct rows16 *s, int i, enum rows16_kind kind)
 {
     return kind == ROWS16_TABLE ? s->row[i] : s->p[0] + (size_t)i * s->stride;

@@ -62,6 +62,7 @@ QB_INLINE void gemv_cols(const struct qb_matrix *m, int64_t row0, int64_t n_rows
                          enum rows16_kind kind)
 {
     int64_t tail = kind == ROWS16_STRIDED ? n_rows % 16 : 0, end = row0 + n_rows;
+    rows16_prefetch_first(m, row0, kind);
     for (int64_t r = row0; r < end - tail; r += 16)
         gemv_rows16(m, r, end - r, a, bias, accumulate, out, ldo, cols, kind);
     if (tail)
