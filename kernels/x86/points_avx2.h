@@ -161,12 +161,11 @@ QB_INLINE __m256i bytes_of_8(uint32_t dword, int order)
                                _mm256_setr_epi32(b0, b0, b1, b1, b2, b2, b3, b3));
 }
 
-/* 1, or -1 where the sign bit is set. */
+/* A positive number, or a negative one where the sign bit is set: 127 plus any single bit wraps. */
 QB_INLINE __m256i plus_or_minus(uint32_t signs, int order)
 {
     const __m256i bit = _mm256_set1_epi64x((long long)UINT64_C(0x8040201008040201));
-    __m256i minus = _mm256_cmpeq_epi8(_mm256_and_si256(bytes_of_8(signs, order), bit), bit);
-    return _mm256_or_si256(minus, _mm256_set1_epi8(1));
+    return _mm256_add_epi8(_mm256_and_si256(bytes_of_8(signs, order), bit), _mm256_set1_epi8(127));
 }
 
 /* The codes of a panel from levels and their signs. */
