@@ -40,10 +40,11 @@ INLINE vf attn_load(const void *b, size_t i, bool f16)
 
 /*
  * out[c][vector j] = alpha[c] * out[c][vector j] + sum over n steps of a[c][step] * b[step][vector j], w
- * columns, nv vectors. alpha NULL: out starts at 0. b_step, b_vec: distances in elements.
+ * columns, nv vectors. alpha NULL: out starts at 0. b_step, b_vec: distances in elements. f16: what lies
+ * `ahead` elements further is asked for, since few columns read the cache at the speed of memory.
  */
 INLINE void attn_tile(bool f16, int w, int nv, const float *a, size_t lda, const void *b, size_t b_step,
-                      size_t b_vec, int n, const float *alpha, float *out, size_t ldo)
+                      size_t b_vec, int n, size_t ahead, const float *alpha, float *out, size_t ldo)
 {
     vf acc[ATTN_COLS][ATTN_VECS];
     UNROLL
@@ -55,8 +56,12 @@ INLINE void attn_tile(bool f16, int w, int nv, const float *a, size_t lda, const
     for (int i = 0; i < n; i++) {
         vf x[ATTN_VECS];
         UNROLL
-        for (int j = 0; j < nv; j++)
-            x[j] = attn_load(b, (size_t)i * b_step + (size_t)j * b_vec, f16);
+        for (int j = 0; j < nv; j++) {
+            size_t at = (size_t)i * b_step + (size_t)j * b_vec;
+            if (f16)
+                __builtin_prefetch((const uint16_t *)b + at + ahead);
+            x[j] = attn_load(b, at, f16);
+        }
         UNROLL
         for (int c = 0; c < w; c++) {
             vf y = vf_set1(a[(size_t)c * lda + (size_t)i]);
@@ -77,11 +82,11 @@ INLINE void attn_tile(bool f16, int w, int nv, const float *a, size_t lda, const
 
 #define ATTN_CASE(W)                                                                                         \
     case W:                                                                                                  \
-        attn_tile(f16, W, nv, a, lda, b, b_step, b_vec, n, alpha, out, ldo);                                 \
+        attn_tile(f16, W, nv, a, lda, b, b_step, b_vec, n, ahead, alpha, out, ldo);                          \
         break;
 /* The tile for w columns, everything else constant. */
 INLINE void attn_tile_w(bool f16, int nv, int w, const float *a, size_t lda, const void *b, size_t b_step,
-                        size_t b_vec, int n, const float *alpha, float *out, size_t ldo)
+                        size_t b_vec, int n, size_t ahead, const float *alpha, float *out, size_t ldo)
 {
     switch (w) {
         ATTN_CASE(1)
@@ -95,13 +100,13 @@ INLINE void attn_tile_w(bool f16, int nv, int w, const float *a, size_t lda, con
 
 #define ATTN_TILE_FN(name, f16, nv, alpha)                                                                   \
     static void name(int w, const float *a, size_t lda, const void *b, size_t b_step, size_t b_vec, int n,   \
-                     const float *scale, float *out, size_t ldo)                                             \
+                     size_t ahead, const float *scale, float *out, size_t ldo)                               \
     {                                                                                                        \
-        attn_tile_w(f16, nv, w, a, lda, b, b_step, b_vec, n, alpha, out, ldo);                               \
+        attn_tile_w(f16, nv, w, a, lda, b, b_step, b_vec, n, ahead, alpha, out, ldo);                        \
         (void)scale;                                                                                         \
     }
 typedef void attn_tile_fn(int w, const float *a, size_t lda, const void *b, size_t b_step, size_t b_vec,
-                          int n, const float *scale, float *out, size_t ldo);
+                          int n, size_t ahead, const float *scale, float *out, size_t ldo);
 
 ATTN_TILE_FN(score_f32_1, false, 1, NULL)
 ATTN_TILE_FN(score_f32_2, false, 2, NULL)
@@ -226,8 +231,8 @@ static void tile_scores(const struct attn_run *r, int c0, int w, struct attn_ran
         size_t at = (size_t)(vec / ATTN_BLOCK_VECS) * block + (size_t)(vec % ATTN_BLOCK_VECS) * VF_N;
         const void *b =
             f16 ? (const void *)((const uint16_t *)k + at) : (const void *)((const float *)k + at);
-        fn(w, r->q + (size_t)c0 * (size_t)r->dim_k, (size_t)r->dim_k, b, QB_KV_BLOCK, b_vec, r->dim_k, NULL,
-           r->s + c0 * QB_ATTN_KEYS + vec * VF_N, QB_ATTN_KEYS);
+        fn(w, r->q + (size_t)c0 * (size_t)r->dim_k, (size_t)r->dim_k, b, QB_KV_BLOCK, b_vec, r->dim_k,
+           QB_ATTN_KEYS * (size_t)r->dim_k, NULL, r->s + c0 * QB_ATTN_KEYS + vec * VF_N, QB_ATTN_KEYS);
     }
 }
 
@@ -282,7 +287,7 @@ static void tile_sum(const struct attn_run *r, int c0, int w, struct attn_range 
         size_t at = (size_t)keys.lo * row + (size_t)vec * VF_N;
         const void *b =
             f16 ? (const void *)((const uint16_t *)v + at) : (const void *)((const float *)v + at);
-        fn(w, p, QB_ATTN_KEYS, b, row, VF_N, keys.hi - keys.lo, r->alpha + c0,
+        fn(w, p, QB_ATTN_KEYS, b, row, VF_N, keys.hi - keys.lo, QB_ATTN_KEYS * row, r->alpha + c0,
            r->o + (size_t)c0 * (size_t)r->dim_vp + vec * VF_N, (size_t)r->dim_vp);
     }
 }
@@ -295,6 +300,8 @@ static void attend_chunk(const struct attn_run *r, int64_t base)
     for (int t = 0; t < r->in.n_tiles; t++) {
         int c0 = attn_tile_start(&r->in, t), c1 = attn_tile_start(&r->in, t + 1);
         struct attn_range keys = attn_visible(&r->in, c0, c1, base);
+        if (r->in.n_tiles > ATTN_DIRECT_TILES) /* fewer: the tile itself asks */
+            attn_prefetch(&r->in, base + QB_ATTN_KEYS, t);
         if (keys.lo >= keys.hi)
             continue;
         tile_scores(r, c0, c1 - c0, keys, k, f16);
