@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define GROUP_PANELS  4
+#define FEW_COLS      64 /* up to so many, all activations fit in L2: panels one by one, each read as a stream */
 #define MAX_CHUNK     512 /* columns whose slice fits in L2 */
 #define PAIR_PANELS   (GROUP_PANELS / 2)
 #define SINGLES       4   /* single-panel items per worker at the end */
@@ -80,10 +81,10 @@ struct plan {
 
 static struct plan make_plan(int64_t n_panels, int group, const struct qb_act *a, int n_workers)
 {
-    struct plan p = {.n_panels = n_panels, .group = group};
+    struct plan p = {.n_panels = n_panels, .group = a->n_cols <= FEW_COLS ? 1 : group};
     int64_t singles = (int64_t)SINGLES * n_workers;
-    p.n_groups = n_panels > singles ? (n_panels - singles) / group : 0;
-    p.n_items = p.n_groups + (n_panels - p.n_groups * group);
+    p.n_groups = n_panels > singles ? (n_panels - singles) / p.group : 0;
+    p.n_items = p.n_groups + (n_panels - p.n_groups * p.group);
     p.n_chunks = (a->n_cols + MAX_CHUNK - 1) / MAX_CHUNK;
     /* too few panels for the workers: cut the columns too, though each chunk decodes again */
     if (n_workers > 1 && n_panels < 2 * n_workers) {

@@ -50,6 +50,7 @@ QB_INLINE void panel_half(const struct qb_matrix *m, int64_t row0, int64_t k0, i
         QB_UNROLL
         for (int c = 0; c < W_CHUNKS; c++) {
             __m512i w[W_CHUNK / 4];
+            rows16_prefetch(&s, 16 * W_BYTES / W_CHUNKS, kind);
             read_chunk(&s, kind, c, w);
             QB_UNROLL
             for (int v = 0; v < W_CHUNK / 4; v++) {

@@ -53,6 +53,7 @@ QB_INLINE void panel_half(const struct qb_matrix *m, int64_t row0, int64_t k0, i
         for (int c = 0; c < W_ELEMS / 64; c++) {
             uint8_t *code = p->code + (b * W_ELEMS + c * 64) * QB_PANEL_ROWS + half * 64;
             __m512i w[16], out[16];
+            rows16_prefetch(&s, 16 * W_BYTES / 4, kind);
             panel_codes(block, c, w);
             planes_to_rows(w, out);
             planes_to_rows(w + 8, out + 8);
