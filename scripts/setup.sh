@@ -3,7 +3,7 @@
 #
 #   scripts/setup.sh [build|test|ci]   build: compiler, build tools, libraries, charts
 #                                      test:  and what the tests need
-#                                      ci:    and clang, for the fuzz targets, a second compiler and the style check
+#                                      ci:    and clang, for the fuzz targets and a second compiler, the style check, valgrind
 #
 # Asks nothing. Uses sudo only when something is missing and the caller is not root. Prints nothing when all is there.
 
@@ -76,6 +76,7 @@ list_missing() {
     if [ "$mode" = ci ]; then
         have_fuzzer || echo clang
         have clang-format || echo clang-format
+        have valgrind || echo valgrind
     fi
 }
 
@@ -103,6 +104,7 @@ cmocka       libcmocka-dev   libcmocka-devel       cmocka       libcmocka-devel 
 liblzma      liblzma-dev     xz-devel              xz           xz-devel           xz-dev           xz
 gnuplot      gnuplot-nox     gnuplot-minimal       gnuplot      gnuplot            gnuplot          gnuplot
 xz           xz-utils        xz                    xz           xz                 xz               xz
+valgrind     valgrind        valgrind              valgrind     valgrind           valgrind         valgrind
 clang        clang           clang,compiler-rt     clang,compiler-rt clang         clang,compiler-rt llvm
 clang-format clang-format    clang-tools-extra     clang        clang-tools        clang-extra-tools clang-format
 '

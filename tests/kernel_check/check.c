@@ -17,6 +17,7 @@
 
 struct qb_check {
     FILE *out;
+    int calls; /* of a benchmark, where they are only made */
     struct qb_rng rng;
     struct qb_check_memory memory;
     const struct qb_kernel *kernel;
@@ -175,16 +176,35 @@ static double time_calls(const struct qb_check_bench *b, uint64_t calls)
     return (double)(qb_now_ns() - start);
 }
 
-static void bench_step(struct qb_check *c)
+/* What one call does; false: the row is not timed. */
+static bool prepare_bench(struct qb_check *c, struct qb_check_bench *b)
 {
-    struct qb_check_bench b = {0};
+    *b = (struct qb_check_bench){0};
     if (!qb_check_ops[c->kernel->op].bench)
-        return;
-    qb_check_ops[c->kernel->op].bench(c, c->kernel, &b);
-    if (!b.run) {
+        return false;
+    qb_check_ops[c->kernel->op].bench(c, c->kernel, b);
+    if (!b->run)
         end_case(c);
+    return b->run != NULL;
+}
+
+static void call_step(struct qb_check *c)
+{
+    struct qb_check_bench b;
+    if (!prepare_bench(c, &b)) {
+        qb_check_fail(c, "there is nothing to call");
         return;
     }
+    for (int i = 0; i < c->calls; i++)
+        b.run(b.arg);
+    end_case(c);
+}
+
+static void bench_step(struct qb_check *c)
+{
+    struct qb_check_bench b;
+    if (!prepare_bench(c, &b))
+        return;
     uint64_t calls = 1;
     while (time_calls(&b, calls) < BENCH_RUN_NS)
         calls *= 2;
@@ -213,6 +233,10 @@ static uint64_t row_stream(const char *row, int round)
 static bool run_row(struct qb_check *c, const struct qb_kernel_check_options *o)
 {
     c->n_failures = 0;
+    if (o->calls > 0) {
+        qb_rng_init(&c->rng, o->seed, row_stream(c->row, 0));
+        return guarded(c, call_step) && c->n_failures == 0;
+    }
     for (int round = 0; round < o->repeat && c->n_failures == 0; round++) {
         qb_rng_init(&c->rng, o->seed, row_stream(c->row, round));
         snprintf(c->case_text, sizeof c->case_text, "before the first");
@@ -262,7 +286,7 @@ static void run_rows(struct qb_check *c, const struct qb_kernel_check_options *o
 enum qb_status qb_kernel_check_run(const struct qb_kernel_check_options *o, FILE *out,
                                    struct qb_kernel_check_result *result, struct qb_err *err)
 {
-    struct qb_check c = {.out = out};
+    struct qb_check c = {.out = out, .calls = o->calls};
     struct sigaction old[QB_ARRAY_LEN(caught_signals)];
     *result = (struct qb_kernel_check_result){0};
     if (o->isa != QB_ISA_AUTO && !qb_cpu_runs(o->isa) && !o->list)

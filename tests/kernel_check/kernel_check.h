@@ -15,7 +15,8 @@ struct qb_kernel_check_options {
     const char *filter; /* part of "op key isa name"; NULL = all */
     bool list;          /* print the rows, check nothing */
     bool bench;         /* time the rows that passed */
-    bool verbose;       /* a line for every row, not only for failures */
+    int calls;    /* above 0: only call what would be timed so often, for tools that count instructions */
+    bool verbose; /* a line for every row, not only for failures */
 };
 
 struct qb_kernel_check_result {

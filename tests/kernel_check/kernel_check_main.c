@@ -8,7 +8,7 @@
 #define EXIT_SKIPPED 77
 
 struct options {
-    int64_t seed, repeat;
+    int64_t seed, repeat, calls;
     const char *isa, *filter;
     bool list, bench, verbose;
 };
@@ -44,6 +44,14 @@ static const struct qb_option option_table[] = {
      .help = "check rows whose line in --list contains TEXT"},
     {.name = "list", .kind = QB_OPT_FLAG, .offset = FIELD(list), .help = "list the rows and stop"},
     {.name = "bench", .kind = QB_OPT_FLAG, .offset = FIELD(bench), .help = "time the rows that passed"},
+    {.name = "calls",
+     .kind = QB_OPT_INT,
+     .offset = FIELD(calls),
+     .value_name = "N",
+     .help = "check nothing: call what --bench would time N times (to count instructions)",
+     .default_text = "0",
+     .min = 0,
+     .max = 1e9},
     {.name = "verbose",
      .short_name = "v",
      .kind = QB_OPT_FLAG,
@@ -86,6 +94,7 @@ static enum qb_status run(const struct options *o, struct qb_err *err)
                                         .filter = o->filter,
                                         .list = o->list,
                                         .bench = o->bench,
+                                        .calls = (int)o->calls,
                                         .verbose = o->verbose};
     if (!qb_isa_parse(o->isa, &k.isa))
         return qb_fail(err, QB_ERR_USAGE, "no ISA level '%s'", o->isa);
