@@ -85,6 +85,7 @@ QB_INLINE void rows16_init(struct rows16 *s, const struct qb_matrix *m, int64_t 
 
 QB_INLINE void rows16_next(struct rows16 *s, int block_bytes, enum rows16_kind kind)
 {
+    const int groups = 16 / rows16_group(kind);
     switch (kind) {
     case ROWS16_STRIDED:
         s->p[0] += block_bytes;
@@ -96,8 +97,8 @@ QB_INLINE void rows16_next(struct rows16 *s, int block_bytes, enum rows16_kind k
         break;
     default:
         QB_UNROLL
-        for (int i = 0; i < 16 / rows16_group(kind); i++)
-            s->p[i] += rows16_group(kind) * block_bytes;
+        for (int i = 0; i < groups; i++)
+            s->p[i] += 16 / groups * block_bytes;
         break;
     }
 }
