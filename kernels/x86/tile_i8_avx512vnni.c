@@ -5,7 +5,6 @@
  */
 #include "kernels/x86/simd_avx512.h"
 
-#define TILE_COLS             6
 #define TILE_GROUP(cols, sub) (cols)
 #define TILE_FN_NAME(name)    qb_tile_##name##_avx512vnni
 

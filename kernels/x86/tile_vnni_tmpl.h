@@ -10,14 +10,13 @@
  *
  * Defined before: vectors of floats (simd_avx2.h, simd_avx512.h) and
  *
- *   TILE_COLS               columns of the widest tile, 6 or 7
  *   TILE_GROUP(cols, sub)   columns whose accumulators share the registers, in a tile of `cols`
  *   TILE_FN_NAME(name)      qb_tile_<name>_<isa>
  *   vi, vi_load, vi_set1, vi_zero, vi_sll, vi_to_float, vi_dpbusd, vi_dpwssd
  *                           vectors of VF_N int32
  */
-#include "kernels/kernel_protos.h"
 #include "kernels/simd.h"
+#include "kernels/x86/tile_calls.h"
 #include <string.h>
 
 #define TILE_ROWS (2 * VF_N)
@@ -280,40 +279,6 @@ QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int 
         accumulate = true;
     }
 }
-
-#define TILE_CASE(N, ...)                                                                                    \
-    case N:                                                                                                  \
-        if (N <= TILE_COLS)                                                                                  \
-            tile_run(p, a, tile, k0, n_k, init, accumulate, out, ldo, (struct tile_shape){N, __VA_ARGS__});  \
-        break;
-
-/* One kernel: a switch over the tile width, each case fully specialized. */
-#define TILE_FN(linkage, name, ...)                                                                          \
-    linkage void name(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,   \
-                      const float *init, bool accumulate, float *out, size_t ldo)                            \
-    {                                                                                                        \
-        int w;                                                                                               \
-        qb_act_tile(a, tile, &w);                                                                            \
-        switch (w) {                                                                                         \
-            TILE_CASE(1, __VA_ARGS__)                                                                        \
-            TILE_CASE(2, __VA_ARGS__)                                                                        \
-            TILE_CASE(3, __VA_ARGS__)                                                                        \
-            TILE_CASE(4, __VA_ARGS__)                                                                        \
-            TILE_CASE(5, __VA_ARGS__)                                                                        \
-            TILE_CASE(6, __VA_ARGS__)                                                                        \
-            TILE_CASE(7, __VA_ARGS__)                                                                        \
-        }                                                                                                    \
-    }
-
-/* A class with several code offsets chooses its instance by the panel. */
-#define TILE_BY_OFFSET(name, choice)                                                                         \
-    void name(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,           \
-              const float *init, bool accumulate, float *out, size_t ldo)                                    \
-    {                                                                                                        \
-        int shift = p->offset_shift;                                                                         \
-        qb_tile_fn *fn = choice;                                                                             \
-        fn(p, a, tile, k0, n_k, init, accumulate, out, ldo);                                                 \
-    }
 
 /* sub, act, shift, min, group (chosen in tile_run): in the order of struct tile_shape */
 TILE_FN(static, tile_s32_a32_shift0, 32, 32, 0, QB_MIN_NONE, 0)

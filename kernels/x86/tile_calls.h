@@ -1,0 +1,46 @@
+/*
+ * From register tiles to the kernels of the registry: what the integer tile files share. The includer defines
+ * struct tile_shape, whose first member is the width of a tile, and
+ *
+ *   void tile_run(p, a, tile, k0, n_k, init, accumulate, out, ldo, shape);  inlined for a constant shape
+ */
+#ifndef QB_KERNELS_TILE_CALLS_H
+#define QB_KERNELS_TILE_CALLS_H
+
+#include "kernels/kernel_protos.h"
+
+#define TILE_COLS 6 /* columns of the widest tile */
+
+#define TILE_CASE(N, ...)                                                                                    \
+    case N:                                                                                                  \
+        tile_run(p, a, tile, k0, n_k, init, accumulate, out, ldo, (struct tile_shape){N, __VA_ARGS__});      \
+        break;
+
+/* One kernel: a switch over the tile width, each case fully specialized. */
+#define TILE_FN(linkage, name, ...)                                                                          \
+    linkage void name(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,   \
+                      const float *init, bool accumulate, float *out, size_t ldo)                            \
+    {                                                                                                        \
+        int w;                                                                                               \
+        qb_act_tile(a, tile, &w);                                                                            \
+        switch (w) {                                                                                         \
+            TILE_CASE(1, __VA_ARGS__)                                                                        \
+            TILE_CASE(2, __VA_ARGS__)                                                                        \
+            TILE_CASE(3, __VA_ARGS__)                                                                        \
+            TILE_CASE(4, __VA_ARGS__)                                                                        \
+            TILE_CASE(5, __VA_ARGS__)                                                                        \
+            TILE_CASE(6, __VA_ARGS__)                                                                        \
+        }                                                                                                    \
+    }
+
+/* A class with several code offsets chooses its instance by the panel. */
+#define TILE_BY_OFFSET(name, choice)                                                                         \
+    void name(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,           \
+              const float *init, bool accumulate, float *out, size_t ldo)                                    \
+    {                                                                                                        \
+        int shift = p->offset_shift;                                                                         \
+        qb_tile_fn *fn = choice;                                                                             \
+        fn(p, a, tile, k0, n_k, init, accumulate, out, ldo);                                                 \
+    }
+
+#endif
