@@ -147,7 +147,7 @@ enum qb_isa qb_lab_isa(const struct qb_variant *v)
 
 static enum qb_status measure_roof(struct qb_crew *crew, enum qb_isa isa, struct qb_err *err)
 {
-    if (isa > qb_cpu_isa() || crew->has_roof[isa])
+    if (!qb_cpu_runs(isa) || crew->has_roof[isa])
         return QB_OK;
     if (!crew->gauge.pool)
         QB_TRY(qb_gauge_init(&crew->gauge, crew->pool, err));
@@ -160,6 +160,8 @@ enum qb_status qb_lab_measure_roofs(struct qb_lab *l, struct qb_err *err)
 {
     for (size_t i = 0; i < l->suite->n_configs; i++) {
         const struct qb_config *c = &l->suite->configs[i];
+        if (l->specimens[c->variant].reason[0])
+            continue;
         enum qb_isa isa = qb_lab_isa(&l->suite->variants[c->variant]);
         QB_TRY(measure_roof(qb_lab_crew(l, c->n_threads), isa, err));
         QB_TRY(measure_roof(qb_lab_crew(l, c->n_threads_batch), isa, err));
