@@ -16,10 +16,10 @@
 
 #include <string.h>
 
-#define GROUP_PANELS  4
+#define GROUP_STRIPS  4 /* panels whose results build up side by side */
+#define LINE          64
 #define FEW_COLS      64 /* up to so many, all activations fit in L2: panels one by one, each read as a stream */
 #define MAX_CHUNK     512 /* columns whose slice fits in L2 */
-#define PAIR_PANELS   (GROUP_PANELS / 2)
 #define SINGLES       4   /* single-panel items per worker at the end */
 #define WRITE_AHEAD   12  /* columns */
 #define GATE_UP_CHUNK 512 /* rows of gate and up at a time in the fused form */
@@ -31,7 +31,7 @@ static int chunk_cols(int max_cols)
 
 static size_t results_bytes(int max_cols)
 {
-    size_t batch = (size_t)GROUP_PANELS * QB_PANEL_ROWS * (size_t)chunk_cols(max_cols) * sizeof(float);
+    size_t batch = (size_t)GROUP_STRIPS * QB_PANEL_ROWS * (size_t)chunk_cols(max_cols) * sizeof(float);
     size_t fused = (size_t)GATE_UP_CHUNK * QB_GEMV_MAX_COLS * sizeof(float);
     return batch > fused ? batch : fused;
 }
@@ -119,19 +119,117 @@ static int rows_of(const struct qb_matrix *m, int64_t panel, int n)
     return left < (int64_t)n * QB_PANEL_ROWS ? (int)left : n * QB_PANEL_ROWS;
 }
 
-/* One panel and slice with all tiles of the chunk. */
-static void panel_slice(const struct qb_kernel_set *set, const struct qb_matrix *m, int64_t panel, int64_t k0,
-                        int64_t n_k, const struct qb_act *a, const struct chunk *ch, struct qb_panel *scratch,
-                        float *results)
+/* ---- slices: one panel of one product over QB_PANEL_K weights ---- */
+
+/* What all items of a batch share. */
+struct job {
+    const struct qb_kernel_set *set;
+    const struct qb_product *p; /* gated: gate and up; the result goes where gate's would */
+    const struct qb_act *a;
+    bool gated;
+};
+
+struct slice {
+    const struct qb_product *p;
+    int64_t panel, k0, n_k;
+};
+
+/* Strip i of a job: a panel over all of K. Gated: panels of gate and of up in turn. */
+static struct slice strip_at(const struct job *j, int64_t i)
 {
-    qb_tile_fn *tile = set->tile[qb_kernel_set_tile_class(set, m->format)];
-    set->decode_panel[m->format->id][m->layout](m, panel * QB_PANEL_ROWS, rows_of(m, panel, 1), k0, n_k,
-                                                scratch);
-    for (int t = ch->t0; t < ch->t1; t++) {
-        int width, c = qb_act_tile(a, t, &width) - ch->c0;
-        tile(scratch, a, t, k0, n_k, NULL, k0 > 0, results + (size_t)c * QB_PANEL_ROWS, QB_PANEL_ROWS);
+    const struct qb_product *p = j->p;
+    if (j->gated)
+        return (struct slice){.p = p + i % 2, .panel = i / 2};
+    while (i >= panels_of(p->w))
+        i -= panels_of((p++)->w);
+    return (struct slice){.p = p, .panel = i};
+}
+
+/* The weights of a slice, a few runs of memory, asked for line by line. */
+struct stream {
+    const char *run, *at, *end; /* of the run that is being asked for */
+    size_t stride;              /* to the next run */
+    int runs;                   /* left, this one included */
+    int step;                   /* lines at a time */
+};
+
+/* All of it in n_steps steps. */
+static struct stream stream_of(const struct slice *s, int n_steps)
+{
+    const struct qb_matrix *m = s->p->w;
+    size_t rows = (size_t)qb_layout_get(m->layout)->rows, row = qb_matrix_row_bytes(m);
+    size_t bytes = rows * qb_format_bytes(m->format, s->n_k);
+    struct stream t = {
+        .run = (const char *)m->data + (size_t)s->panel * QB_PANEL_ROWS * row +
+               rows * qb_format_bytes(m->format, s->k0),
+        .stride = rows * row,
+        .runs = (int)(((size_t)rows_of(m, s->panel, 1) + rows - 1) / rows),
+    };
+    t.at = t.run;
+    t.end = t.run + bytes;
+    t.step = (int)((bytes / LINE + 1) * (size_t)t.runs) / n_steps + 1;
+    return t;
+}
+
+/* Into L2: the panel and the activations fill L1. */
+static void stream_step(struct stream *s)
+{
+    for (int i = 0; i < s->step && s->runs > 0; i++, s->at += LINE) {
+        __builtin_prefetch(s->at, 0, 2);
+        if (s->end - s->at > LINE)
+            continue;
+        s->end += s->stride;
+        s->run += s->stride;
+        s->at = s->run - LINE;
+        s->runs--;
     }
 }
+
+/* One slice with all tiles of the chunk; meanwhile the weights of the next one come. */
+static void multiply_slice(const struct job *j, const struct slice *s, const struct slice *next,
+                           const struct chunk *ch, struct qb_panel *panel, float *results)
+{
+    const struct qb_matrix *m = s->p->w;
+    qb_tile_fn *tile = j->set->tile[qb_kernel_set_tile_class(j->set, m->format)];
+    struct stream ahead = {.runs = 0};
+    if (next->n_k > 0)
+        ahead = stream_of(next, ch->t1 - ch->t0);
+    j->set->decode_panel[m->format->id][m->layout](m, s->panel * QB_PANEL_ROWS, rows_of(m, s->panel, 1),
+                                                   s->k0, s->n_k, panel);
+    for (int t = ch->t0; t < ch->t1; t++) {
+        int width, c = qb_act_tile(j->a, t, &width) - ch->c0;
+        stream_step(&ahead);
+        tile(panel, j->a, t, s->k0, s->n_k, NULL, s->k0 > 0, results + (size_t)c * QB_PANEL_ROWS,
+             QB_PANEL_ROWS);
+    }
+}
+
+/* Slice i of an item of n strips: all strips of the first K, then of the next; n_k = 0 after the last. */
+static struct slice slice_at(const struct job *j, int64_t first, int n, int64_t i)
+{
+    struct slice s = {.k0 = i / n * QB_PANEL_K};
+    if (s.k0 < j->a->n_k) {
+        int64_t k0 = s.k0, left = j->a->n_k - k0;
+        s = strip_at(j, first + i % n);
+        s.k0 = k0;
+        s.n_k = left < QB_PANEL_K ? left : QB_PANEL_K;
+    }
+    return s;
+}
+
+static void multiply_strips(const struct job *j, int64_t first, int n, const struct chunk *ch,
+                            struct scratch *scratch)
+{
+    size_t stride = (size_t)QB_PANEL_ROWS * (size_t)ch->n;
+    struct slice s = slice_at(j, first, n, 0);
+    for (int64_t i = 0; s.n_k > 0; i++) {
+        struct slice next = slice_at(j, first, n, i + 1);
+        multiply_slice(j, &s, &next, ch, &scratch->panel, scratch->results + (size_t)(i % n) * stride);
+        s = next;
+    }
+}
+
+/* ---- results ---- */
 
 /* The output of n rows is far from that of the next column: ask for it in time. */
 static void prefetch_rows(const float *out, int n)
@@ -154,70 +252,66 @@ static void write_column(const struct qb_product *p, int64_t row0, int n, float 
             out[i] += p->bias[row0 + i];
 }
 
-/* The results of neighbouring panels, `stride` apart, to the output, column by column. */
-static void write_panels(const struct qb_product *p, int64_t panel, int n_panels, const struct chunk *ch,
+/*
+ * Rows [row0, row0 + n) of one column out of the strips' results, `stride` apart: to the output, or
+ * silu(gate) * up.
+ */
+static void write_strips(const struct job *j, const struct qb_product *p, int64_t row0, int n, float *out,
                          const float *results, size_t stride)
 {
-    int64_t row0 = panel * QB_PANEL_ROWS;
-    int n = rows_of(p->w, panel, n_panels);
+    for (int i = 0; i < n; i += QB_PANEL_ROWS) {
+        int left = n - i < QB_PANEL_ROWS ? n - i : QB_PANEL_ROWS;
+        if (j->gated) {
+            j->set->silu_mul(results, results + stride, left, out + i);
+            results += stride;
+        } else {
+            write_column(p, row0 + i, left, out + i, results);
+        }
+        results += stride;
+    }
+}
+
+/* The results of n_panels neighbouring panels, column by column. */
+static void write_panels(const struct job *j, const struct slice *first, int n_panels, const struct chunk *ch,
+                         const float *results)
+{
+    const struct qb_product *p = first->p;
+    size_t stride = (size_t)QB_PANEL_ROWS * (size_t)ch->n;
+    int64_t row0 = first->panel * QB_PANEL_ROWS;
+    int n = rows_of(p->w, first->panel, n_panels);
     float *out = p->out + (size_t)ch->c0 * p->ldo + row0;
     for (int c = 0; c < ch->n; c++, out += p->ldo, results += QB_PANEL_ROWS) {
         if (c + WRITE_AHEAD < ch->n)
             prefetch_rows(out + (size_t)WRITE_AHEAD * p->ldo, n);
-        for (int i = 0; i * QB_PANEL_ROWS < n; i++) {
-            int first = i * QB_PANEL_ROWS, left = n - first;
-            write_column(p, row0 + first, left < QB_PANEL_ROWS ? left : QB_PANEL_ROWS, out + first,
-                         results + (size_t)i * stride);
-        }
+        write_strips(j, p, row0, n, out, results, stride);
     }
 }
 
-/* ---- any products, batch ---- */
+/* ---- batches ---- */
 
-/* The product that holds panel i of the list; *panel becomes its number there. */
-static const struct qb_product *product_of(const struct qb_product *p, int64_t i, int64_t *panel)
+static void batch_item(const struct job *j, int64_t first, int n, const struct chunk *ch, struct scratch *s)
 {
-    while (i >= panels_of(p->w))
-        i -= panels_of((p++)->w);
-    *panel = i;
-    return p;
-}
-
-static void batch_item(const struct qb_kernel_set *set, const struct qb_product *products, int64_t first,
-                       int n, const struct qb_act *a, const struct chunk *ch, struct scratch *s)
-{
-    size_t stride = (size_t)QB_PANEL_ROWS * (size_t)ch->n;
-    for (int64_t k0 = 0; k0 < a->n_k; k0 += QB_PANEL_K) {
-        int64_t n_k = a->n_k - k0 < QB_PANEL_K ? a->n_k - k0 : QB_PANEL_K;
-        for (int i = 0; i < n; i++) {
-            int64_t panel;
-            const struct qb_product *p = product_of(products, first + i, &panel);
-            panel_slice(set, p->w, panel, k0, n_k, a, ch, &s->panel, s->results + (size_t)i * stride);
-        }
-    }
+    int per_panel = j->gated ? 2 : 1;
+    multiply_strips(j, first, n, ch, s);
     for (int i = 0, count; i < n; i += count) {
-        int64_t panel;
-        const struct qb_product *p = product_of(products, first + i, &panel);
-        int64_t left = panels_of(p->w) - panel;
+        struct slice at = strip_at(j, first + i);
+        int64_t left = (panels_of(at.p->w) - at.panel) * per_panel;
         count = left < n - i ? (int)left : n - i;
-        write_panels(p, panel, count, ch, s->results + (size_t)i * stride, stride);
+        write_panels(j, &at, count / per_panel, ch, s->results + (size_t)i * QB_PANEL_ROWS * (size_t)ch->n);
     }
 }
 
-static void batch(struct qb_worker *w, const struct qb_kernel_set *set, const struct qb_product *p, int n,
-                  const struct qb_act *a, void *memory)
+static void batch(struct qb_worker *w, const struct job *j, int64_t n_strips, struct scratch *s)
 {
-    struct scratch s = scratch_split(memory);
-    int64_t n_panels = 0, begin, end;
-    for (int i = 0; i < n; i++)
-        n_panels += panels_of(p[i].w);
-    struct plan plan = make_plan(n_panels, GROUP_PANELS, a, w->n);
+    int64_t begin, end;
+    int unit = j->gated ? 2 : 1;
+    struct plan plan = make_plan(n_strips / unit, GROUP_STRIPS / unit, j->a, w->n);
     while (qb_pool_loop_next(w, plan.n_items, 1, &begin, &end)) {
         int64_t first;
         int count, chunk;
         plan_item(&plan, begin, &first, &count, &chunk);
-        struct chunk ch = chunk_at(a, chunk, plan.n_chunks);
-        batch_item(set, p, first, count, a, &ch, &s);
+        struct chunk ch = chunk_at(j->a, chunk, plan.n_chunks);
+        batch_item(j, first * unit, count * unit, &ch, s);
     }
 }
 
@@ -268,89 +362,41 @@ void qb_matmul(struct qb_worker *w, const struct qb_kernel_set *set, const struc
                int n_products, const struct qb_act *a, void *scratch)
 {
     bool all_fused = true;
+    int64_t n_strips = 0;
     if (n_products > QB_MATMUL_MAX_PRODUCTS)
         QB_BUG("%d products in one call", n_products);
-    for (int i = 0; i < n_products; i++)
+    for (int i = 0; i < n_products; i++) {
         all_fused &= qb_matmul_is_fused(set, p[i].w, a->n_cols);
+        n_strips += panels_of(p[i].w);
+    }
+    struct scratch s = scratch_split(scratch);
+    struct job j = {.set = set, .p = p, .a = a};
     if (all_fused)
         fused(w, set, p, n_products, a);
     else
-        batch(w, set, p, n_products, a, scratch);
+        batch(w, &j, n_strips, &s);
 }
 
 /* ---- gate and up ---- */
 
-struct gate_up {
-    const struct qb_kernel_set *set;
-    const struct qb_matrix *gate, *up;
-    const struct qb_act *a;
-    float *out;
-    size_t ldo;
-};
-
-/* silu(gate) * up of neighbouring panels to the output; results: gate and up of each panel. */
-static void write_gate_up(const struct gate_up *g, int64_t panel, int n_panels, const struct chunk *ch,
-                          const float *results)
+static void gate_up_fused(struct qb_worker *w, const struct job *j, float *up)
 {
-    size_t stride = (size_t)QB_PANEL_ROWS * (size_t)ch->n;
-    int n = rows_of(g->gate, panel, n_panels);
-    float *out = g->out + (size_t)ch->c0 * g->ldo + panel * QB_PANEL_ROWS;
-    for (int c = 0; c < ch->n; c++, out += g->ldo, results += QB_PANEL_ROWS) {
-        if (c + WRITE_AHEAD < ch->n)
-            prefetch_rows(out + (size_t)WRITE_AHEAD * g->ldo, n);
-        for (int i = 0; i * QB_PANEL_ROWS < n; i++) {
-            const float *r = results + (size_t)(2 * i) * stride;
-            int first = i * QB_PANEL_ROWS, left = n - first;
-            g->set->silu_mul(r, r + stride, left < QB_PANEL_ROWS ? left : QB_PANEL_ROWS, out + first);
-        }
-    }
-}
-
-static void gate_up_item(const struct gate_up *g, int64_t first, int n, const struct chunk *ch,
-                         struct scratch *s)
-{
-    size_t stride = (size_t)QB_PANEL_ROWS * (size_t)ch->n;
-    for (int64_t k0 = 0; k0 < g->a->n_k; k0 += QB_PANEL_K) {
-        int64_t n_k = g->a->n_k - k0 < QB_PANEL_K ? g->a->n_k - k0 : QB_PANEL_K;
-        for (int i = 0; i < n; i++) {
-            float *r = s->results + (size_t)(2 * i) * stride;
-            panel_slice(g->set, g->gate, first + i, k0, n_k, g->a, ch, &s->panel, r);
-            panel_slice(g->set, g->up, first + i, k0, n_k, g->a, ch, &s->panel, r + stride);
-        }
-    }
-    write_gate_up(g, first, n, ch, s->results);
-}
-
-static void gate_up_batch(struct qb_worker *w, const struct gate_up *g, struct scratch *s)
-{
-    int64_t begin, end;
-    struct plan plan = make_plan(panels_of(g->gate), PAIR_PANELS, g->a, w->n);
-    while (qb_pool_loop_next(w, plan.n_items, 1, &begin, &end)) {
-        int64_t first;
-        int count, chunk;
-        plan_item(&plan, begin, &first, &count, &chunk);
-        struct chunk ch = chunk_at(g->a, chunk, plan.n_chunks);
-        gate_up_item(g, first, count, &ch, s);
-    }
-}
-
-static void gate_up_fused(struct qb_worker *w, const struct gate_up *g, float *up)
-{
+    const struct qb_product *p = j->p;
     int64_t row0, row1;
-    qb_gemv_fn *gate_fn = g->set->gemv[g->gate->format->id][g->gate->layout];
-    qb_gemv_fn *up_fn = g->set->gemv[g->up->format->id][g->up->layout];
-    qb_matmul_share(&g->gate, 1, 0, w->index, w->n, &row0, &row1);
+    qb_gemv_fn *gate_fn = j->set->gemv[p[0].w->format->id][p[0].w->layout];
+    qb_gemv_fn *up_fn = j->set->gemv[p[1].w->format->id][p[1].w->layout];
+    qb_matmul_share(&p->w, 1, 0, w->index, w->n, &row0, &row1);
     for (int64_t r = row0; r < row1; r += GATE_UP_CHUNK) {
         int64_t n = row1 - r < GATE_UP_CHUNK ? row1 - r : GATE_UP_CHUNK;
-        gate_fn(g->gate, r, n, g->a, NULL, false, g->out, g->ldo);
+        gate_fn(p[0].w, r, n, j->a, NULL, false, p->out, p->ldo);
         /* results of row r go to the start of the buffer */
-        struct qb_matrix part = *g->up;
-        part.data += (size_t)r * qb_matrix_row_bytes(g->up);
+        struct qb_matrix part = *p[1].w;
+        part.data += (size_t)r * qb_matrix_row_bytes(&part);
         part.n_rows = n;
-        up_fn(&part, 0, n, g->a, NULL, false, up, GATE_UP_CHUNK);
-        for (int c = 0; c < g->a->n_cols; c++) {
-            float *out = g->out + (size_t)c * g->ldo + r;
-            g->set->silu_mul(out, up + (size_t)c * GATE_UP_CHUNK, (int)n, out);
+        up_fn(&part, 0, n, j->a, NULL, false, up, GATE_UP_CHUNK);
+        for (int c = 0; c < j->a->n_cols; c++) {
+            float *out = p->out + (size_t)c * p->ldo + r;
+            j->set->silu_mul(out, up + (size_t)c * GATE_UP_CHUNK, (int)n, out);
         }
     }
 }
@@ -359,10 +405,11 @@ void qb_matmul_gate_up(struct qb_worker *w, const struct qb_kernel_set *set, con
                        const struct qb_matrix *up, const struct qb_act *a, float *out, size_t ldo,
                        void *scratch)
 {
+    const struct qb_product p[] = {{.w = gate, .out = out, .ldo = ldo}, {.w = up}};
     struct scratch s = scratch_split(scratch);
-    struct gate_up g = {set, gate, up, a, out, ldo};
+    struct job j = {.set = set, .p = p, .a = a, .gated = true};
     if (qb_matmul_is_fused(set, gate, a->n_cols) && qb_matmul_is_fused(set, up, a->n_cols))
-        gate_up_fused(w, &g, s.results);
+        gate_up_fused(w, &j, s.results);
     else
-        gate_up_batch(w, &g, &s);
+        batch(w, &j, 2 * panels_of(gate), &s);
 }
