@@ -9,6 +9,7 @@
  */
 #include "kernels/kernels.h"
 #include "kernels/matrix.h"
+#include "kernels/panel_form.h"
 #include <string.h>
 
 /* May this row serve a set? Rows of BF16 weights must be on the set's side of the bf16 level. */
@@ -200,7 +201,7 @@ enum qb_act_kind qb_kernel_set_act(const struct qb_kernel_set *set, const struct
     return f->act;
 }
 
-/* The class of an integer format by its traits. */
+/* The class of an integer format by the traits of its panels. */
 static enum qb_tile_class integer_class(const struct qb_format *f)
 {
     static const struct {
@@ -238,7 +239,8 @@ enum qb_tile_class qb_kernel_set_tile_class(const struct qb_kernel_set *set, con
         return QB_TILE_F32;
     case QB_ACT_BF16:
         return QB_TILE_BF16;
-    default:
-        return integer_class(f);
+    default:;
+        const struct qb_format form = qb_panel_form(f, set->isa);
+        return integer_class(&form);
     }
 }

@@ -85,6 +85,17 @@ void qb_codes_Q3_K(const void *block, struct qb_codes *out)
         out->code[j] = (uint8_t)(Q3_K_OFFSET - q3_k_code(b, j / 16, j % 16) * q3_k_scale(b->scales, j / 16));
 }
 
+/* The same with a scale per 16: codes 0..7. */
+void qb_codes_Q3_K_s16(const void *block, struct qb_codes *out)
+{
+    const struct qb_block_Q3_K *b = block;
+    float d = qb_f16_to_f32(b->d);
+    for (int k = 0; k < 16; k++)
+        out->scale[k] = d * (float)q3_k_scale(b->scales, k);
+    for (int j = 0; j < 256; j++)
+        out->code[j] = (uint8_t)(4 + q3_k_code(b, j / 16, j % 16));
+}
+
 /* Scales 8..15, minima equal to them: with dmin = d * (mean code) every sub-block has mean 0. */
 void qb_synth_Q2_K(void *block, float std, struct qb_rng *rng)
 {

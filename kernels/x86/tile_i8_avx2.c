@@ -346,10 +346,12 @@ TILE_BY_OFFSET(qb_tile_s32_a32_avx2, shift == 3   ? tile_s32_a32_4bit
                                                   : tile_s32_a32_2bit)
 
 /* The levels of codes of 7 bits go up to 62 (IQ2, IQ3_XXS). */
+TILE_FN(static, tile_s16_a256_3bit, 3, 2, 16, 256, 2, 4, QB_MIN_NONE, NONE)
 TILE_FN(static, tile_s16_a256_5bit, 3, 2, 16, 256, 4, 4, QB_MIN_NONE, 4)
 TILE_FN(static, tile_s16_a256_6bit, 3, 2, 16, 256, 5, 4, QB_MIN_NONE, 5)
 TILE_FN(static, tile_s16_a256_7bit, 3, 2, 16, 256, 6, 2, QB_MIN_NONE, 6)
-TILE_BY_OFFSET(qb_tile_s16_a256_avx2, shift == 5   ? tile_s16_a256_6bit
+TILE_BY_OFFSET(qb_tile_s16_a256_avx2, shift == 2   ? tile_s16_a256_3bit
+                                      : shift == 5 ? tile_s16_a256_6bit
                                       : shift == 6 ? tile_s16_a256_7bit
                                                    : tile_s16_a256_5bit)
 
@@ -363,6 +365,5 @@ TILE_FN(, qb_tile_m32_a32_avx2, 3, 2, 32, 32, NONE, 4, QB_MIN_F32, NONE)
 TILE_FN(, qb_tile_s32_a256_wide_avx2, 6, 1, 32, 256, 7, 0, QB_MIN_NONE, NONE)
 TILE_FN(, qb_tile_m32_a256_avx2, 3, 2, 32, 256, NONE, 4, QB_MIN_I16, NONE)
 TILE_FN(, qb_tile_s256_a256_avx2, 6, 2, 256, 256, 0, 64, QB_MIN_NONE, NONE)
-TILE_FN(, qb_tile_s256_a256_wide_avx2, 6, 1, 256, 256, 7, 0, QB_MIN_NONE, NONE)
 TILE_FN(, qb_tile_s256_m16_a256_avx2, 3, 2, 256, 256, NONE, 4, QB_MIN_I16_16, 4)
 TILE_FN(, qb_tile_s256_m32_a256_avx2, 3, 2, 256, 256, 4, 8, QB_MIN_I16, 4)

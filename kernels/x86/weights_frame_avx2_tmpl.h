@@ -45,8 +45,9 @@ QB_INLINE void decode_panel(const struct qb_matrix *m, int64_t row0, int n_rows,
         rows8_init(&s, m, row0 + r, row0 + n_rows - 1, k0, kind);
         panel_rows8(&s, n_k, p, r, kind);
     }
+    const struct qb_format form = {.sub = W_SUB, .min = W_MIN}; /* kernels/panel_form.h */
     if (kind != ROWS8_PLAIN && n_rows < QB_PANEL_ROWS)
-        qb_panel_repeat_last_row(p, m->format, n_rows, n_k);
+        qb_panel_repeat_last_row(p, &form, n_rows, n_k);
 }
 
 /* out (+)= bias + sum for the first n_rows of 16 rows. */
@@ -105,10 +106,10 @@ QB_INLINE void gemv(const struct qb_matrix *m, int64_t row0, int64_t n_rows, con
 #undef W_COLS
 }
 
-/* The two kernels of one layout: W_PANEL(q4_k, r16, ROWS8_R16), W_GEMV(q4_k, r16, avx2, ROWS8_R16). */
-#define W_PANEL(format, layout, kind)                                                                        \
-    void qb_decode_panel_##format##_##layout##_avx2(const struct qb_matrix *m, int64_t row0, int n_rows,     \
-                                                    int64_t k0, int64_t n_k, struct qb_panel *p)             \
+/* The two kernels of one layout: W_PANEL(q4_k, r16, avx2, ROWS8_R16), W_GEMV(q4_k, r16, avx2, ROWS8_R16). */
+#define W_PANEL(format, layout, isa, kind)                                                                   \
+    void qb_decode_panel_##format##_##layout##_##isa(const struct qb_matrix *m, int64_t row0, int n_rows,    \
+                                                     int64_t k0, int64_t n_k, struct qb_panel *p)            \
     {                                                                                                        \
         decode_panel(m, row0, n_rows, k0, n_k, p, kind);                                                     \
     }
@@ -119,4 +120,4 @@ QB_INLINE void gemv(const struct qb_matrix *m, int64_t row0, int64_t n_rows, con
     {                                                                                                        \
         gemv(m, row0, n_rows, a, bias, accumulate, out, ldo, kind);                                          \
     }
-#define W_KERNELS(format, layout, kind) W_PANEL(format, layout, kind) W_GEMV(format, layout, avx2, kind)
+#define W_KERNELS(format, layout, kind) W_PANEL(format, layout, avx2, kind) W_GEMV(format, layout, avx2, kind)

@@ -6,6 +6,7 @@
 #include "base/f16.h"
 #include "kernels/matrix.h"
 #include "kernels/oracle/oracle.h"
+#include "kernels/panel_form.h"
 #include "tests/kernel_check/check.h"
 #include "tests/kernel_check/check_problem.h"
 #include <math.h>
@@ -137,10 +138,10 @@ static void check_panel(struct qb_check *c, const struct qb_kernel *k, struct qb
 
 void qb_check_decode_panel(struct qb_check *c, const struct qb_kernel *k)
 {
+    const struct qb_format form = qb_panel_form(qb_format_get((enum qb_format_id)k->key), k->isa);
     struct qb_problem p = {0};
     for (int shape = 0; shape < qb_problem_shapes(); shape++) {
-        qb_problem_set_shape(&p, qb_format_get((enum qb_format_id)k->key), (enum qb_layout_id)k->key2,
-                             qb_problem_is_bf16(k), shape);
+        qb_problem_set_shape(&p, &form, (enum qb_layout_id)k->key2, qb_problem_is_bf16(k), shape);
         for (int v = 0; v < QB_VALUES_COUNT; v++) {
             p.values = (enum qb_values)v;
             for (int i = 0; i < 2 && !qb_check_failed(c); i++)
@@ -291,10 +292,11 @@ static void check_tile_width(struct qb_check *c, const struct qb_kernel *k, stru
 static void check_tile_format(struct qb_check *c, const struct qb_kernel *k, const struct qb_format *f)
 {
     static const int batches[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 20};
+    const struct qb_format form = qb_panel_form(f, k->isa);
     struct qb_problem p = {0};
     for (size_t i = 0; i < QB_ARRAY_LEN(batches); i++) {
         for (int v = 0; v < QB_VALUES_COUNT && !qb_check_failed(c); v++) {
-            qb_problem_set_shape(&p, f, QB_LAYOUT_PLAIN, qb_problem_is_bf16(k), (int)i);
+            qb_problem_set_shape(&p, &form, QB_LAYOUT_PLAIN, qb_problem_is_bf16(k), (int)i);
             p.values = (enum qb_values)v;
             check_tile_width(c, k, &p, batches[i]);
         }
@@ -303,7 +305,7 @@ static void check_tile_format(struct qb_check *c, const struct qb_kernel *k, con
 
 void qb_check_tile(struct qb_check *c, const struct qb_kernel *k)
 {
-    const struct qb_kernel_set bf16 = {.bf16 = true}, f32 = {.bf16 = false};
+    const struct qb_kernel_set bf16 = {.isa = k->isa, .bf16 = true}, f32 = {.isa = k->isa};
     if (k->max_cols < QB_GEMV_MAX_COLS || k->max_cols > QB_MAX_TILE_COLS)
         qb_check_fail(c, "takes %d columns, not %d to %d", k->max_cols, QB_GEMV_MAX_COLS, QB_MAX_TILE_COLS);
     for (int i = 0; i < QB_FORMAT_COUNT; i++) {

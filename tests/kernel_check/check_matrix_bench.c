@@ -3,6 +3,7 @@
  */
 #include "base/mem.h"
 #include "kernels/matrix.h"
+#include "kernels/panel_form.h"
 #include "tests/kernel_check/check.h"
 #include "tests/kernel_check/check_problem.h"
 
@@ -13,6 +14,7 @@
 /* Everything that a call needs; lives in the memory of the case. */
 struct job {
     const struct qb_kernel *k;
+    struct qb_format form; /* of the problem's panels */
     struct qb_problem p;
     struct qb_panel panel;
     float *x, *out;
@@ -23,7 +25,8 @@ static struct job *make_job(struct qb_check *c, const struct qb_kernel *k, const
 {
     struct job *j = qb_check_input(c, sizeof *j, 64);
     j->k = k;
-    qb_problem_set_shape(&j->p, f, layout, qb_problem_is_bf16(k), 0);
+    j->form = qb_panel_form(f, k->isa);
+    qb_problem_set_shape(&j->p, &j->form, layout, qb_problem_is_bf16(k), 0);
     j->p.n_rows = n_rows;
     j->p.n_k = n_k;
     j->p.values = QB_VALUES_RANDOM;
@@ -71,7 +74,7 @@ static void run_tile(void *arg)
 
 void qb_bench_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_check_bench *b)
 {
-    const struct qb_kernel_set set = {.bf16 = k->key == QB_TILE_BF16};
+    const struct qb_kernel_set set = {.isa = k->isa, .bf16 = k->key == QB_TILE_BF16};
     const struct qb_format *f = qb_format_get((enum qb_format_id)0);
     for (int i = 0; i < QB_FORMAT_COUNT; i++)
         if ((int)qb_kernel_set_tile_class(&set, qb_format_get((enum qb_format_id)i)) == k->key)

@@ -4,6 +4,7 @@
  */
 #include "kernels/kernels.h"
 #include "kernels/matrix.h"
+#include "kernels/panel_form.h"
 #include "tests/unit/cmocka_all.h"
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,11 @@ static void registry_rows_are_unique(void **state)
     }
 }
 
+static int sub_of_panels(int format, enum qb_isa isa)
+{
+    return qb_panel_form(qb_format_get((enum qb_format_id)format), isa).sub;
+}
+
 static void check_set(const struct qb_kernel_set *set, enum qb_isa limit)
 {
     for (int f = 0; f < QB_FORMAT_COUNT; f++) {
@@ -114,6 +120,8 @@ static void check_set(const struct qb_kernel_set *set, enum qb_isa limit)
             assert_int_equal(set->gemv[f][l] != NULL, exists);
             assert_int_equal(row != NULL, exists);
             if (row) {
+                const struct qb_kernel *panel = qb_kernel_set_row(set, QB_OP_DECODE_PANEL, f, l);
+                assert_int_equal(sub_of_panels(f, panel->isa), sub_of_panels(f, set->isa));
                 assert_true(row->isa <= limit);
                 assert_true((qb_gemv_fn *)row->fn == set->gemv[f][l]);
             }
@@ -217,6 +225,24 @@ static void classes_follow_the_formats(void **state)
                          expected[i].class);
 }
 
+static void classes_follow_the_panels(void **state)
+{
+    (void)state;
+    static const struct {
+        enum qb_isa isa;
+        enum qb_tile_class class;
+    } expected[] = {
+        {QB_ISA_SCALAR, QB_TILE_S256_A256_WIDE},
+        {QB_ISA_AVX2, QB_TILE_S16_A256},
+        {QB_ISA_AVXVNNI, QB_TILE_S256_A256_WIDE},
+        {QB_ISA_AVX512BF16, QB_TILE_S256_A256_WIDE},
+    };
+    for (size_t i = 0; i < QB_ARRAY_LEN(expected); i++) {
+        const struct qb_kernel_set set = {.isa = expected[i].isa};
+        assert_int_equal(qb_kernel_set_tile_class(&set, qb_format_get(QB_FORMAT_Q3_K)), expected[i].class);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +258,7 @@ int main(void)
         cmocka_unit_test(auto_layout_fits_the_rows),
         cmocka_unit_test(reference_path_is_f32),
         cmocka_unit_test(classes_follow_the_formats),
+        cmocka_unit_test(classes_follow_the_panels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

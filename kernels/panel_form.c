@@ -1,0 +1,30 @@
+/*
+ * The table of panel forms, expanded from panel_forms.def.
+ */
+#include "kernels/panel_form.h"
+#include "kernels/formats/format_ops.h"
+
+static const struct {
+    enum qb_format_id format;
+    enum qb_isa isa;
+    int sub, offset_shift;
+    void (*codes)(const void *block, struct qb_codes *out);
+} forms[] = {
+#define QB_PANEL_FORM(format, isa, sub, offset_shift, codes)                                                 \
+    {QB_FORMAT_##format, QB_ISA_##isa, sub, offset_shift, codes},
+#include "kernels/panel_forms.def"
+#undef QB_PANEL_FORM
+};
+
+struct qb_format qb_panel_form(const struct qb_format *f, enum qb_isa isa)
+{
+    struct qb_format form = *f;
+    for (size_t i = 0; i < QB_ARRAY_LEN(forms); i++) {
+        if (forms[i].format != f->id || forms[i].isa != isa)
+            continue;
+        form.sub = forms[i].sub;
+        form.offset_shift = forms[i].offset_shift;
+        form.codes = forms[i].codes;
+    }
+    return form;
+}
