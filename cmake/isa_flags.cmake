@@ -27,3 +27,11 @@ function(qb_apply_isa_flags)
     endif()
   endforeach()
 endfunction()
+
+# The tiles of CPUs with vpdpbusd are written in the order that suits the core; gcc's scheduler mixes the folds into
+# the dot products, which costs 1 to 4 %.
+function(qb_keep_order)
+  if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS -fno-schedule-insns2)
+  endif()
+endfunction()
