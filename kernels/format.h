@@ -65,7 +65,8 @@ struct qb_format {
     int sub;          /* weights per panel scale; 0 for float formats */
     int offset_shift; /* QB_OFFSET_NONE or log2 of the code offset */
     enum qb_min_kind min;
-    bool quantized; /* not F32, F16, BF16 */
+    bool quantized;  /* not F32, F16, BF16 */
+    bool magnitudes; /* a panel has signed weights and their magnitudes instead of codes (panel_forms.def) */
 
     /* Decode n elements (a multiple of block_elems) to f32, bit-exact with the published decoders. */
     void (*decode)(const void *blocks, float *out, int64_t n);

@@ -33,6 +33,7 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
 /*
  * A panel: QB_PANEL_ROWS rows x n_k weights decoded for the tile kernels, all arrays 64-byte aligned.
  *   code       u8   [n_k / 4][32][4]       codes, unsigned (qb_codes)
+ *                   [n_k / 4][2][32][4]    weights, signed, and their magnitudes (qb_format.magnitudes)
  *   scale      f32  [n_k / sub][32]
  *   min_f32    f32  [n_k / 32][32]         QB_MIN_F32
  *   min_pair   i16  [n_k / 64][32][2]      QB_MIN_I16: minima of two neighbouring 32s
@@ -84,7 +85,7 @@ const char *qb_tile_class_name(enum qb_tile_class c); /* "s32_a32", ... */
 /*
  * Decode rows [row0, row0 + n_rows) (1 <= n_rows <= 32, row0 a multiple of 32), k in [k0, k0 + n_k)
  * (multiples of the block size; of 32 for float formats where n_cols allows, the tail may be shorter) into a
- * panel. Exact class: all ISAs write equal bytes.
+ * panel. Exact class: all ISAs write equal bytes of the same form (kernels/panel_form.h).
  */
 typedef void qb_decode_panel_fn(const struct qb_matrix *m, int64_t row0, int n_rows, int64_t k0, int64_t n_k,
                                 struct qb_panel *p);

@@ -50,7 +50,7 @@ static void repeat_last(void *array, int64_t groups, int n, size_t size)
 
 void qb_panel_repeat_last_row(struct qb_panel *p, const struct qb_format *f, int n_rows, int64_t n_k)
 {
-    repeat_last(p->code, n_k / 4, n_rows, 4);
+    repeat_last(p->code, f->magnitudes ? n_k / 2 : n_k / 4, n_rows, 4);
     repeat_last(p->scale, n_k / f->sub, n_rows, sizeof(float));
     if (f->min == QB_MIN_F32)
         repeat_last(p->min_f32, n_k / 32, n_rows, sizeof(float));

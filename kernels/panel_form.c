@@ -9,9 +9,10 @@ static const struct {
     enum qb_isa isa;
     int sub, offset_shift;
     void (*codes)(const void *block, struct qb_codes *out);
+    bool magnitudes;
 } forms[] = {
-#define QB_PANEL_FORM(format, isa, sub, offset_shift, codes)                                                 \
-    {QB_FORMAT_##format, QB_ISA_##isa, sub, offset_shift, codes},
+#define QB_PANEL_FORM(format, isa, sub, offset_shift, codes, magnitudes)                                     \
+    {QB_FORMAT_##format, QB_ISA_##isa, sub, offset_shift, codes, magnitudes},
 #include "kernels/panel_forms.def"
 #undef QB_PANEL_FORM
 };
@@ -25,6 +26,7 @@ struct qb_format qb_panel_form(const struct qb_format *f, enum qb_isa isa)
         form.sub = forms[i].sub;
         form.offset_shift = forms[i].offset_shift;
         form.codes = forms[i].codes;
+        form.magnitudes = forms[i].magnitudes;
     }
     return form;
 }

@@ -4,10 +4,18 @@
  */
 #include "kernels/kernel_protos.h"
 #include "kernels/matrix.h"
+#include <stdlib.h>
 
 static int32_t offset_of(int shift)
 {
     return shift == QB_OFFSET_NONE ? 0 : 1 << shift;
+}
+
+/* A weight, and its magnitude where the next plane of the panel has it. */
+static void put_magnitude(int weight, uint8_t *to)
+{
+    to[0] = (uint8_t)weight;
+    to[4 * QB_PANEL_ROWS] = (uint8_t)abs(weight);
 }
 
 /* Write block codes at k (from the panel's start) of panel row r. */
@@ -15,8 +23,13 @@ static void put_codes(const struct qb_format *f, const struct qb_codes *c, int64
                       struct qb_panel *p)
 {
     enum { ROWS = QB_PANEL_ROWS };
-    for (int j = 0; j < f->block_elems; j++)
-        p->code[(k + j) / 4 * 4 * ROWS + r * 4 + (k + j) % 4] = c->code[j];
+    for (int j = 0; j < f->block_elems; j++) {
+        int64_t group = (k + j) / 4 * 4 * ROWS, at = r * 4 + (k + j) % 4;
+        if (f->magnitudes)
+            put_magnitude(c->code[j] - offset_of(f->offset_shift), p->code + 2 * group + at);
+        else
+            p->code[group + at] = c->code[j];
+    }
     for (int s = 0; s < f->block_elems / f->sub; s++)
         p->scale[(k / f->sub + s) * ROWS + r] = c->scale[s];
     for (int i = 0; f->min == QB_MIN_F32 && i < f->block_elems / 32; i++)

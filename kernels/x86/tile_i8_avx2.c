@@ -1,12 +1,12 @@
 /*
- * Integer tile kernels for AVX2: 32 panel rows (four vectors of 8) x up to 4 activation columns.
+ * Integer tile kernels for AVX2: 32 panel rows (four vectors of 8) x up to 6 activation columns.
  *
  * vpmaddubsw multiplies unsigned codes by signed activations and adds pairs into int16. Codes of up to 6 bits
  * leave room for several products before vpmaddwd widens the sum to int32 (`depth`). The offset of the codes
  * is paid once per sub-block, from the negated activation sums: in int32, or already in the int16 sums
  * (`center`), which doubles the depth because they are then sums of signed weights; on the way they may
- * wrap. Codes of 8 bits (WIDE) leave no room, and are multiplied as magnitudes with activations of the
- * weight's sign.
+ * wrap. Codes of 8 bits (WIDE) leave no room: panels hold magnitudes, which meet activations of the
+ * weight's sign (kernels/panel_forms.def).
  *
  * A register tile is 2 vectors of rows x 3 columns, twice for a tile of 6: int16 and int32 sums, two codes, a
  * broadcast and a product fill 16 registers, and 5 loads feed 6 products. Shapes with fewer sums take all 6
@@ -98,6 +98,12 @@ QB_INLINE int run_weights(struct tile_shape s)
     return s.depth == 0 ? 4 : 4 * s.depth < s.sub ? 4 * s.depth : s.sub;
 }
 
+/* Bytes of a panel for one weight of every row: WIDE panels have magnitudes beside the weights. */
+QB_INLINE int row_bytes(struct tile_shape s)
+{
+    return s.depth == 0 ? 2 * QB_PANEL_ROWS : QB_PANEL_ROWS;
+}
+
 /* What the int16 sums of each of n runs start at: minus 2^center times the sums of activations that meet in a
  * lane. */
 QB_INLINE void tile_starts(const struct tile_act *a, int64_t n, struct tile_shape s, int32_t *start)
@@ -122,18 +128,14 @@ QB_INLINE void tile_starts(const struct tile_act *a, int64_t n, struct tile_shap
 QB_INLINE void tile_products(const uint8_t *w, const int8_t *x, int n, struct tile_shape s, bool add,
                              struct tile_int *part)
 {
-    const __m256i flip = _mm256_set1_epi8((char)0x80);
     QB_UNROLL
     for (int k = 0; k < n / 4; k++) {
         __m256i sign[MAX_VECS], code[MAX_VECS];
         QB_UNROLL
         for (int v = 0; v < s.vecs; v++) {
-            code[v] = _mm256_load_si256((const void *)(w + k * QB_PANEL_ROWS * 4 + v * 32));
-            sign[v] = code[v];
-            if (s.depth == 0) {
-                sign[v] = _mm256_xor_si256(code[v], flip);
-                code[v] = _mm256_abs_epi8(sign[v]);
-            }
+            const uint8_t *at = w + k * 4 * row_bytes(s) + v * 32;
+            sign[v] = _mm256_load_si256((const void *)at);
+            code[v] = s.depth == 0 ? _mm256_load_si256((const void *)(at + QB_PANEL_ROWS * 4)) : sign[v];
         }
         QB_UNROLL
         for (int i = 0; i < s.group * s.vecs; i++) {
@@ -177,7 +179,7 @@ QB_INLINE void tile_short_runs(const uint8_t *w, const int8_t *x, const int32_t 
         struct tile_int part;
         if (centered)
             tile_fill(s, start + k / run * START_COLS, &part);
-        tile_products(w + k * QB_PANEL_ROWS, x + k * s.cols, run, s, centered, &part);
+        tile_products(w + k * row_bytes(s), x + k * s.cols, run, s, centered, &part);
         tile_widen(&part, s, add || k > 0, sum);
     }
 }
@@ -189,7 +191,7 @@ QB_INLINE void tile_long_run(const uint8_t *w, const int8_t *x, const int32_t *s
     struct tile_int part;
     tile_fill(s, s.center != QB_OFFSET_NONE ? start : NULL, &part);
     for (int k = 0; k < s.sub; k += 32)
-        tile_products(w + k * QB_PANEL_ROWS, x + k * s.cols, 32, s, true, &part);
+        tile_products(w + k * row_bytes(s), x + k * s.cols, 32, s, true, &part);
     tile_widen(&part, s, false, sum);
 }
 
@@ -205,8 +207,8 @@ QB_INLINE struct tile_int tile_dot(const uint8_t *w, const int8_t *x, const int3
     } else {
         tile_fill(s, NULL, &sum);
         for (int k = 0; k < s.sub; k += 32)
-            tile_short_runs(w + k * QB_PANEL_ROWS, x + k * s.cols, start + k / run_weights(s) * START_COLS,
-                            32, s, true, &sum);
+            tile_short_runs(w + k * row_bytes(s), x + k * s.cols, start + k / run_weights(s) * START_COLS, 32,
+                            s, true, &sum);
     }
     return sum;
 }
@@ -290,7 +292,7 @@ QB_INLINE void tile_rows(const struct qb_panel *p, int r, const struct tile_act 
         f->v[i % s.vecs][i / s.vecs] = _mm256_setzero_ps();
     for (int64_t end = b + n; b < end; b++) {
         struct tile_int dot =
-            tile_dot(p->code + (b * s.sub * QB_PANEL_ROWS + r * 4), a->q + b * s.sub * s.cols,
+            tile_dot(p->code + (b * s.sub * row_bytes(s) + r * 4), a->q + b * s.sub * s.cols,
                      a->start + b * (s.sub / run_weights(s)) * START_COLS, s);
         tile_fold(p, r, a, b, s, &dot, f);
     }

@@ -38,7 +38,8 @@
  *   __m256i gemv_x(const int8_t *q, int i, int col, int cols);
  *            four codes for each row, and the activations of column `col` for them; q: those of the run
  *
- * W_VNNI: for AVX-VNNI. The GEMV takes unsigned codes whatever W_DEPTH is, and sums them by vpdpbusd.
+ * W_VNNI: for AVX-VNNI. The GEMV takes unsigned codes whatever W_DEPTH is, and sums them by vpdpbusd; panels
+ * hold codes where those of AVX2 hold magnitudes beside the weights (kernels/panel_forms.def).
  *
  * The loops over blocks and rows are those of weights_frame_avx2_tmpl.h. Products have the codes as the
  * unsigned operand; the offset is paid by starting from the negated activation sums.
@@ -54,6 +55,11 @@
 #define W_ACT        (W_ELEMS == 256 ? 256 : 32)
 #define W_MIN_PAIRS  (256 / qb_min_weights(W_MIN) / 2)
 #define W_WIDE       (W_DEPTH == 0)
+#ifdef W_VNNI
+#define W_MAGNITUDES 0
+#else
+#define W_MAGNITUDES W_WIDE /* qb_format.magnitudes */
+#endif
 _Static_assert(W_ACT == 256 || W_CHUNK == 32, "one activation scale a chunk");
 #ifndef W_NEGATABLE
 #define W_NEGATABLE 0 /* 1: signed weights of which none is -128 */
@@ -76,7 +82,7 @@ QB_INLINE void panel_block(struct block8 b, int64_t n, struct qb_panel *p, int r
                                     .min_scale = p->min_scale + n * QB_PANEL_ROWS + r,
                                     .min_pair = p->min_pair + (n * W_MIN_PAIRS * QB_PANEL_ROWS + r) * 2,
                                     .rows = QB_PANEL_ROWS});
-    uint8_t *code = p->code + n * W_ELEMS * QB_PANEL_ROWS + r * 4;
+    uint8_t *code = p->code + (n * W_ELEMS * QB_PANEL_ROWS << W_MAGNITUDES) + r * 4;
     for (int c = 0; c < W_CHUNKS; c++) {
         QB_UNROLL
         for (int j = 0; j < W_CHUNK_RUNS; j++) {
@@ -84,9 +90,11 @@ QB_INLINE void panel_block(struct block8 b, int64_t n, struct qb_panel *p, int r
             read_run(b, c, j, w);
             QB_UNROLL
             for (int i = 0; i < W_RUN_VECS; i++) {
-                if (W_WIDE)
+                uint8_t *to = code + ((chunk_sub(c, j) * W_RUN_VECS + i) * QB_PANEL_ROWS * 4 << W_MAGNITUDES);
+                if (W_MAGNITUDES)
+                    _mm256_store_si256((void *)(to + QB_PANEL_ROWS * 4), _mm256_abs_epi8(w[i]));
+                else if (W_WIDE)
                     w[i] = _mm256_xor_si256(w[i], _mm256_set1_epi8((char)0x80));
-                uint8_t *to = code + (chunk_sub(c, j) * W_RUN_VECS + i) * QB_PANEL_ROWS * 4;
                 _mm256_store_si256((void *)to, w[i]);
             }
         }

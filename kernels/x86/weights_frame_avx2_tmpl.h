@@ -11,6 +11,9 @@
  * Everything is inlined for a constant source kind and column count.
  */
 
+#ifndef W_MAGNITUDES
+#define W_MAGNITUDES 0
+#endif
 #ifndef W_QUANTS
 #define W_QUANTS .at = 0 /* of struct rows8_quants: a format without layouts of llama.cpp */
 #endif
@@ -45,7 +48,8 @@ QB_INLINE void decode_panel(const struct qb_matrix *m, int64_t row0, int n_rows,
         rows8_init(&s, m, row0 + r, row0 + n_rows - 1, k0, kind);
         panel_rows8(&s, n_k, p, r, kind);
     }
-    const struct qb_format form = {.sub = W_SUB, .min = W_MIN}; /* kernels/panel_form.h */
+    const struct qb_format form = {
+        .sub = W_SUB, .min = W_MIN, .magnitudes = W_MAGNITUDES}; /* kernels/panel_form.h */
     if (kind != ROWS8_PLAIN && n_rows < QB_PANEL_ROWS)
         qb_panel_repeat_last_row(p, &form, n_rows, n_k);
 }

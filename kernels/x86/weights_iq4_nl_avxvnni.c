@@ -1,5 +1,5 @@
 /*
- * GEMV of IQ4_NL for AVX-VNNI.
+ * IQ4_NL for AVX-VNNI. Its panels hold codes, those of AVX2 magnitudes.
  */
 #define W_VNNI
 #define W_OWN_CODE
@@ -17,3 +17,7 @@ QB_INLINE __m256i gemv_code(struct block8 b, int c, int j, int i)
 
 W_GEMV(iq4_nl, plain, avxvnni, ROWS8_PLAIN)
 W_GEMV(iq4_nl, r16, avxvnni, ROWS8_R16)
+W_PANEL(iq4_nl, plain, avxvnni, ROWS8_PLAIN)
+W_PANEL(iq4_nl, r16, avxvnni, ROWS8_R16)
+W_PANEL(iq4_nl, 4x4, avxvnni, ROWS8_4X4)
+W_PANEL(iq4_nl, 8x8, avxvnni, ROWS8_8X8)

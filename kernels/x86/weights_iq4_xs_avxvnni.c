@@ -1,5 +1,5 @@
 /*
- * GEMV of IQ4_XS for AVX-VNNI.
+ * IQ4_XS for AVX-VNNI. Its panels hold codes, those of AVX2 magnitudes.
  */
 #define W_VNNI
 #define W_OWN_CODE
@@ -16,3 +16,5 @@ QB_INLINE __m256i gemv_code(struct block8 b, int c, int j, int i)
 
 W_GEMV(iq4_xs, plain, avxvnni, ROWS8_PLAIN)
 W_GEMV(iq4_xs, r16, avxvnni, ROWS8_R16)
+W_PANEL(iq4_xs, plain, avxvnni, ROWS8_PLAIN)
+W_PANEL(iq4_xs, r16, avxvnni, ROWS8_R16)

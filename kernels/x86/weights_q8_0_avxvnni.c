@@ -1,5 +1,5 @@
 /*
- * GEMV of Q8_0 for AVX-VNNI.
+ * Q8_0 for AVX-VNNI. Its panels hold codes, those of AVX2 magnitudes.
  */
 #define W_VNNI
 #define W_OWN_CODE
@@ -15,3 +15,7 @@ QB_INLINE __m256i gemv_code(struct block8 b, int c, int j, int i)
 
 W_GEMV(q8_0, plain, avxvnni, ROWS8_PLAIN)
 W_GEMV(q8_0, r16, avxvnni, ROWS8_R16)
+W_PANEL(q8_0, plain, avxvnni, ROWS8_PLAIN)
+W_PANEL(q8_0, r16, avxvnni, ROWS8_R16)
+W_PANEL(q8_0, 4x4, avxvnni, ROWS8_4X4)
+W_PANEL(q8_0, 4x8, avxvnni, ROWS8_4X8)

@@ -27,7 +27,7 @@ static struct panel_sizes panel_sizes(const struct qb_format *f, bool bf16, int6
     if (!f->quantized)
         return (struct panel_sizes){.f32 = bf16 ? 0 : n * sizeof(float),
                                     .bf16 = bf16 ? n * sizeof(uint16_t) : 0};
-    struct panel_sizes s = {.code = n, .scale = n / (size_t)f->sub * sizeof(float)};
+    struct panel_sizes s = {.code = f->magnitudes ? 2 * n : n, .scale = n / (size_t)f->sub * sizeof(float)};
     if (f->min == QB_MIN_F32)
         s.min_f32 = n / 32 * sizeof(float);
     if (qb_min_is_integer(f->min)) {
@@ -88,7 +88,9 @@ static void compare_panels(struct qb_check *c, const struct qb_panel *got, const
 static float panel_weight(const struct qb_panel *p, const struct qb_format *f, int64_t k, int r)
 {
     int offset = f->offset_shift == QB_OFFSET_NONE ? 0 : 1 << f->offset_shift;
-    double w = (double)p->scale[k / f->sub * ROWS + r] * (p->code[(k / 4 * ROWS + r) * 4 + k % 4] - offset);
+    int weight = f->magnitudes ? (int8_t)p->code[(k / 4 * 2 * ROWS + r) * 4 + k % 4]
+                               : p->code[(k / 4 * ROWS + r) * 4 + k % 4] - offset;
+    double w = (double)p->scale[k / f->sub * ROWS + r] * weight;
     if (f->min == QB_MIN_F32)
         w += p->min_f32[k / 32 * ROWS + r];
     int per = qb_min_weights(f->min);
