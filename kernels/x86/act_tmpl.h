@@ -110,21 +110,19 @@ INLINE int32_t int16_pair(int32_t first, int32_t second)
     return (int32_t)((uint32_t)(first & 0xffff) | (uint32_t)second << 16);
 }
 
-static void column_q8_32(struct act_column t, const float *x)
+INLINE void block_q8_32(struct act_column *t, const float *x)
 {
-    for (int64_t k = 0; k < t.n_k; k += 32) {
-        prefetch_32(x + k);
-        float scale = block_scale(x + k, 32);
-        __m256i q = quantize_32(x + k, scale);
-        int32_t lo, hi;
-        sums_16(q, &lo, &hi);
-        store_q(&t, q);
-        store_sums(&t, lo, hi);
-        *t.scale = scale;
-        *t.fsum = scale * (float)(lo + hi);
-        t.scale += t.width;
-        t.fsum += t.width;
-    }
+    prefetch_32(x);
+    float scale = block_scale(x, 32);
+    __m256i q = quantize_32(x, scale);
+    int32_t lo, hi;
+    sums_16(q, &lo, &hi);
+    store_q(t, q);
+    store_sums(t, lo, hi);
+    *t->scale = scale;
+    *t->fsum = scale * (float)(lo + hi);
+    t->scale += t->width;
+    t->fsum += t->width;
 }
 
 /* 32 values of a block of 256; @return minus their sum. */
@@ -140,30 +138,42 @@ INLINE int32_t block_part(struct act_column *t, const float *x, float scale)
     return store_sums(t, lo, hi);
 }
 
-static void column_q8_256(struct act_column t, const float *x)
+INLINE void block_q8_256(struct act_column *t, const float *x)
 {
-    for (int64_t k0 = 0; k0 < t.n_k; k0 += 256) {
-        float scale = block_scale(x + k0, 256);
-        int32_t sum = 0;
-        *t.scale = scale;
-        t.scale += t.width;
-        for (int64_t k = k0; k < k0 + 256; k += 64) {
-            int32_t first = block_part(&t, x + k, scale);
-            int32_t second = block_part(&t, x + k + 32, scale);
-            *t.npair = int16_pair(first, second);
-            t.npair += t.width;
-            sum += first + second;
-        }
-        *t.nsum256 = sum;
-        t.nsum256 += t.width;
+    float scale = block_scale(x, 256);
+    int32_t sum = 0;
+    *t->scale = scale;
+    t->scale += t->width;
+    for (int k = 0; k < 256; k += 64) {
+        int32_t first = block_part(t, x + k, scale);
+        int32_t second = block_part(t, x + k + 32, scale);
+        *t->npair = int16_pair(first, second);
+        t->npair += t->width;
+        sum += first + second;
     }
+    *t->nsum256 = sum;
+    t->nsum256 += t->width;
 }
 
-#define ACT_FN(name, column)                                                                                 \
-    void QB_ISA_FN(name)(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)                       \
+/* Columns [c0, c0 + n) of one tile, block after block: what a block writes lies side by side. */
+#define ACT_FN(name, n_block)                                                                                \
+    static void name##_part(const float *x, size_t ldx, int c0, int n, const struct qb_act *a)               \
     {                                                                                                        \
-        for (int c = c0; c < c1; c++)                                                                        \
-            column(act_column_at(a, c), x + (size_t)c * ldx);                                                \
+        struct act_column t[QB_MAX_TILE_COLS];                                                               \
+        for (int i = 0; i < n; i++)                                                                          \
+            t[i] = act_column_at(a, c0 + i);                                                                 \
+        for (int64_t k = 0; k < a->n_k; k += n_block)                                                        \
+            for (int i = 0; i < n; i++)                                                                      \
+                block_##name(&t[i], x + (size_t)(c0 + i) * ldx + k);                                         \
+    }                                                                                                        \
+    void QB_ISA_FN(act_##name)(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)                 \
+    {                                                                                                        \
+        for (int c = c0, n; c < c1; c += n) {                                                                \
+            int pos, width, tile = qb_act_tile_of(a, c, &pos);                                               \
+            qb_act_tile(a, tile, &width);                                                                    \
+            n = width - pos < c1 - c ? width - pos : c1 - c;                                                 \
+            name##_part(x, ldx, c, n, a);                                                                    \
+        }                                                                                                    \
     }
-ACT_FN(act_q8_32, column_q8_32)
-ACT_FN(act_q8_256, column_q8_256)
+ACT_FN(q8_32, 32)
+ACT_FN(q8_256, 256)
