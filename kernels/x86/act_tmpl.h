@@ -36,13 +36,29 @@ static struct act_column act_column_at(const struct qb_act *a, int c)
     return t;
 }
 
-INLINE float block_scale(const float *x, int n)
+INLINE float block_max(const float *x, int n)
 {
     vf m = vf_zero();
     for (int i = 0; i < n; i += VF_N)
         m = vf_max(m, vf_abs(vf_load(x + i)));
-    float scale = vf_hmax(m) / 127.0f;
-    return scale < FLT_MIN ? 0 : scale;
+    return vf_hmax(m);
+}
+
+/* Scales of a block of every column of a tile, and what values are multiplied with: one division for all. */
+struct block_scales {
+    float scale[QB_MAX_TILE_COLS], inverse[QB_MAX_TILE_COLS];
+};
+_Static_assert(QB_MAX_TILE_COLS == 8, "the scales of a tile fill a vector");
+
+INLINE void block_scales(const float *x, size_t ldx, int n_cols, int n, struct block_scales *s)
+{
+    float max[QB_MAX_TILE_COLS] = {0};
+    for (int c = 0; c < n_cols; c++)
+        max[c] = block_max(x + (size_t)c * ldx, n);
+    __m256 scale = _mm256_div_ps(_mm256_loadu_ps(max), _mm256_set1_ps(127.0f));
+    __m256 normal = _mm256_cmp_ps(scale, _mm256_set1_ps(FLT_MIN), _CMP_GE_OQ);
+    _mm256_storeu_ps(s->scale, _mm256_and_ps(scale, normal));
+    _mm256_storeu_ps(s->inverse, _mm256_div_ps(_mm256_set1_ps(1.0f), scale));
 }
 
 /* A column is a stream of its own: two lines of what comes AHEAD values later. */
@@ -57,11 +73,11 @@ INLINE void prefetch_32(const float *x)
  * 32 values as int8: rint(x / scale). The product with the reciprocal is within 127 * 2^-22 of the quotient
  * and rounds to the same integer unless it lies that close to a half; only then the division is done.
  */
-INLINE __m256i quantize_32(const float *x, float scale)
+INLINE __m256i quantize_32(const float *x, float scale, float inverse)
 {
     if (scale == 0.0f)
         return _mm256_setzero_si256();
-    vf v[VECS_32], inv = vf_set1(1.0f / scale), from_int = vf_zero();
+    vf v[VECS_32], inv = vf_set1(inverse), from_int = vf_zero();
     UNROLL
     for (int i = 0; i < VECS_32; i++) {
         vf t = vf_mul(vf_load(x + i * VF_N), inv);
@@ -110,11 +126,10 @@ INLINE int32_t int16_pair(int32_t first, int32_t second)
     return (int32_t)((uint32_t)(first & 0xffff) | (uint32_t)second << 16);
 }
 
-INLINE void block_q8_32(struct act_column *t, const float *x)
+INLINE void block_q8_32(struct act_column *t, const float *x, float scale, float inverse)
 {
     prefetch_32(x);
-    float scale = block_scale(x, 32);
-    __m256i q = quantize_32(x, scale);
+    __m256i q = quantize_32(x, scale, inverse);
     int32_t lo, hi;
     sums_16(q, &lo, &hi);
     store_q(t, q);
@@ -126,10 +141,10 @@ INLINE void block_q8_32(struct act_column *t, const float *x)
 }
 
 /* 32 values of a block of 256; @return minus their sum. */
-INLINE int32_t block_part(struct act_column *t, const float *x, float scale)
+INLINE int32_t block_part(struct act_column *t, const float *x, float scale, float inverse)
 {
     prefetch_32(x);
-    __m256i q = quantize_32(x, scale);
+    __m256i q = quantize_32(x, scale, inverse);
     int32_t lo, hi;
     sums_16(q, &lo, &hi);
     store_q(t, q);
@@ -138,15 +153,14 @@ INLINE int32_t block_part(struct act_column *t, const float *x, float scale)
     return store_sums(t, lo, hi);
 }
 
-INLINE void block_q8_256(struct act_column *t, const float *x)
+INLINE void block_q8_256(struct act_column *t, const float *x, float scale, float inverse)
 {
-    float scale = block_scale(x, 256);
     int32_t sum = 0;
     *t->scale = scale;
     t->scale += t->width;
     for (int k = 0; k < 256; k += 64) {
-        int32_t first = block_part(t, x + k, scale);
-        int32_t second = block_part(t, x + k + 32, scale);
+        int32_t first = block_part(t, x + k, scale, inverse);
+        int32_t second = block_part(t, x + k + 32, scale, inverse);
         *t->npair = int16_pair(first, second);
         t->npair += t->width;
         sum += first + second;
@@ -162,9 +176,13 @@ INLINE void block_q8_256(struct act_column *t, const float *x)
         struct act_column t[QB_MAX_TILE_COLS];                                                               \
         for (int i = 0; i < n; i++)                                                                          \
             t[i] = act_column_at(a, c0 + i);                                                                 \
-        for (int64_t k = 0; k < a->n_k; k += n_block)                                                        \
+        x += (size_t)c0 * ldx;                                                                               \
+        for (int64_t k = 0; k < a->n_k; k += n_block, x += n_block) {                                        \
+            struct block_scales s;                                                                           \
+            block_scales(x, ldx, n, n_block, &s);                                                            \
             for (int i = 0; i < n; i++)                                                                      \
-                block_##name(&t[i], x + (size_t)(c0 + i) * ldx + k);                                         \
+                block_##name(&t[i], x + (size_t)i * ldx, s.scale[i], s.inverse[i]);                          \
+        }                                                                                                    \
     }                                                                                                        \
     void QB_ISA_FN(act_##name)(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)                 \
     {                                                                                                        \
