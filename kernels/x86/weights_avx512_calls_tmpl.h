@@ -4,6 +4,8 @@
  *   W_FORMAT parameters as in weights_avx512_tmpl.h, and W_ISA: the suffix of the symbols
  *   void panel_half(m, row0, k0, n_k, p, half, kind);  decode 16 rows into a half of the panel
  *   void gemv_block(s, a, b, acc, cols, kind);         acc[c] += what block b adds to 16 rows
+ *
+ * and perhaps includes rows2_avx512.h before: plain rows of one column.
  */
 
 static __attribute__((noinline)) void panel_tail(const struct qb_matrix *m, int64_t row0, int64_t k0,
@@ -72,6 +74,10 @@ QB_INLINE void gemv_cols(const struct qb_matrix *m, int64_t row0, int64_t n_rows
 QB_INLINE void gemv(const struct qb_matrix *m, int64_t row0, int64_t n_rows, const struct qb_act *a,
                     const float *bias, bool accumulate, float *out, size_t ldo, enum rows16_kind kind)
 {
+#ifdef W_ROWS2
+    if (kind == ROWS16_STRIDED && rows2_gemv(m, row0, n_rows, a, bias, accumulate, out))
+        return;
+#endif
 #define W_COLS(n, kind) gemv_cols(m, row0, n_rows, a, bias, accumulate, out, ldo, n, kind)
     QB_SWITCH_COLS(a->n_cols, W_COLS, kind)
 #undef W_COLS
