@@ -5,7 +5,7 @@
  *   void panel_half(m, row0, k0, n_k, p, half, kind);  decode 16 rows into a half of the panel
  *   void gemv_block(s, a, b, acc, cols, kind);         acc[c] += what block b adds to 16 rows
  *
- * and perhaps includes rows2_avx512.h before: plain rows of one column.
+ * and perhaps includes rows2_avx512_tmpl.h before: plain rows of one column.
  */
 
 static __attribute__((noinline)) void panel_tail(const struct qb_matrix *m, int64_t row0, int64_t k0,

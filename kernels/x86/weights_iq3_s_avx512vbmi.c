@@ -119,7 +119,7 @@ QB_INLINE void rows2_block(const uint8_t *const p[2], const struct rows2_act *x,
     }
 }
 
-#include "kernels/x86/rows2_avx512.h"
+#include "kernels/x86/rows2_avx512_tmpl.h"
 
 #include "kernels/x86/weights_planes_avx512_tmpl.h"
 

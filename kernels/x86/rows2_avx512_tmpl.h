@@ -3,16 +3,12 @@
  * a part of one row, so nothing is transposed, and the rows are read as one stream. Included by the
  * *_avx512vbmi.c files that have it, before weights_planes_avx512_tmpl.h. They define before:
  *
- *   W_BYTES
- *
+ *   W_BYTES             of a block
  *   struct rows2_act;   a block of 256 activations as the format wants them
  *   void rows2_act(const struct qb_act *a, int64_t b, struct rows2_act *x);
  *   void rows2_block(const uint8_t *const p[2], const struct rows2_act *x, float scale, __m512 acc[2]);
  *                       acc += what a block of each row adds; scale: of the activations
  */
-#ifndef QB_KERNELS_X86_ROWS2_AVX512_H
-#define QB_KERNELS_X86_ROWS2_AVX512_H
-
 #include "kernels/x86/rows16_avx512.h"
 
 #define W_ROWS2
@@ -60,5 +56,3 @@ static bool rows2_gemv(const struct qb_matrix *m, int64_t row0, int64_t n_rows, 
     }
     return true;
 }
-
-#endif
