@@ -37,8 +37,8 @@ static enum qb_status map_fd(struct qb_mapping *m, int fd, const char *path, str
     void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (data == MAP_FAILED)
         return qb_fail_errno(err, QB_ERR_IO, "cannot map '%s'", path);
-    madvise(data, (size_t)st.st_size,
-            MADV_HUGEPAGE); /* for what is not in memory yet, where files have them */
+    /* for what is not in memory yet; where files have no huge pages, nothing is lost */
+    madvise(data, (size_t)st.st_size, MADV_HUGEPAGE);
     *m = (struct qb_mapping){.data = data, .size = (size_t)st.st_size, .fd = fd};
     return QB_OK;
 }
