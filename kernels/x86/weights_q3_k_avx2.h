@@ -63,6 +63,25 @@ QB_INLINE __m256i read_code(struct block8 b, int c, int j, int i)
                       c / 2 * 4 + j);
 }
 
+/* Panels: read_run out of read(b, c, j, w), whose shifts are constants, unlike the template's c. */
+#define READ_RUN_BY_CHUNK(read)                                                                              \
+    QB_INLINE void read_run(struct block8 b, int c, int j, __m256i w[4])                                     \
+    {                                                                                                        \
+        switch (c) {                                                                                         \
+        case 0:                                                                                              \
+            read(b, 0, j, w);                                                                                \
+            break;                                                                                           \
+        case 1:                                                                                              \
+            read(b, 1, j, w);                                                                                \
+            break;                                                                                           \
+        case 2:                                                                                              \
+            read(b, 2, j, w);                                                                                \
+            break;                                                                                           \
+        default:                                                                                             \
+            read(b, 3, j, w);                                                                                \
+        }                                                                                                    \
+    }
+
 /* GEMV: the int16 sums of 16 bare codes meet their negated integer scales where others meet ones. */
 
 /* Products of run `plane` of part c % 2 in half c / 2, and their offset in the lower int16 of each row. */

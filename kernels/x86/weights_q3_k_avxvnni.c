@@ -12,7 +12,7 @@ QB_INLINE void read_header(struct block8 b, struct header8 h)
     _mm256_storeu_ps(h.scale, _mm256_xor_ps(block8_f16(b, 108), _mm256_set1_ps(-0.0f)));
 }
 
-/* Run j of chunk c; constants after inlining, unlike the template's c. */
+/* Run j of chunk c. */
 QB_INLINE void read_constant_run(struct block8 b, int c, int j, __m256i w[4])
 {
     const int run = chunk_sub(c, j);
@@ -28,22 +28,7 @@ QB_INLINE void read_constant_run(struct block8 b, int c, int j, __m256i w[4])
     }
 }
 
-QB_INLINE void read_run(struct block8 b, int c, int j, __m256i w[4])
-{
-    switch (c) {
-    case 0:
-        read_constant_run(b, 0, j, w);
-        break;
-    case 1:
-        read_constant_run(b, 1, j, w);
-        break;
-    case 2:
-        read_constant_run(b, 2, j, w);
-        break;
-    default:
-        read_constant_run(b, 3, j, w);
-    }
-}
+READ_RUN_BY_CHUNK(read_constant_run)
 
 #include "kernels/x86/weights_avx2_tmpl.h"
 

@@ -27,24 +27,7 @@ QB_INLINE void read_constant_run(struct block8 b, int c, int j, __m256i w[4])
         w[i] = read_code(b, c, j, i);
 }
 
-/* The shifts of read_code are constants, unlike the template's c. */
-QB_INLINE void read_run(struct block8 b, int c, int j, __m256i w[4])
-{
-    switch (c) {
-    case 0:
-        read_constant_run(b, 0, j, w);
-        break;
-    case 1:
-        read_constant_run(b, 1, j, w);
-        break;
-    case 2:
-        read_constant_run(b, 2, j, w);
-        break;
-    default:
-        read_constant_run(b, 3, j, w);
-        break;
-    }
-}
+READ_RUN_BY_CHUNK(read_constant_run)
 
 #include "kernels/x86/weights_avx2_tmpl.h"
 
