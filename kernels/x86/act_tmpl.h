@@ -126,13 +126,19 @@ INLINE int32_t int16_pair(int32_t first, int32_t second)
     return (int32_t)((uint32_t)(first & 0xffff) | (uint32_t)second << 16);
 }
 
-INLINE void block_q8_32(struct act_column *t, const float *x, float scale, float inverse)
+/* 32 values and the sums of their halves. */
+INLINE void put_32(struct act_column *t, const float *x, float scale, float inverse, int32_t *lo, int32_t *hi)
 {
     prefetch_32(x);
     __m256i q = quantize_32(x, scale, inverse);
-    int32_t lo, hi;
-    sums_16(q, &lo, &hi);
+    sums_16(q, lo, hi);
     store_q(t, q);
+}
+
+INLINE void block_q8_32(struct act_column *t, const float *x, float scale, float inverse)
+{
+    int32_t lo, hi;
+    put_32(t, x, scale, inverse, &lo, &hi);
     store_sums(t, lo, hi);
     *t->scale = scale;
     *t->fsum = scale * (float)(lo + hi);
@@ -143,11 +149,8 @@ INLINE void block_q8_32(struct act_column *t, const float *x, float scale, float
 /* 32 values of a block of 256; @return minus their sum. */
 INLINE int32_t block_part(struct act_column *t, const float *x, float scale, float inverse)
 {
-    prefetch_32(x);
-    __m256i q = quantize_32(x, scale, inverse);
     int32_t lo, hi;
-    sums_16(q, &lo, &hi);
-    store_q(t, q);
+    put_32(t, x, scale, inverse, &lo, &hi);
     *t->npair16 = int16_pair(-lo, -hi);
     t->npair16 += t->width;
     return store_sums(t, lo, hi);
