@@ -186,10 +186,6 @@ static enum qb_status finish(struct qb_build *b, struct qb_err *err)
     enum qb_status st = qb_build_place(b, &s->block, &s->vectors, err);
     if (st == QB_OK)
         st = qb_build_tensors(b, err);
-    uint64_t placed = qb_now_ns();
-    if (st == QB_OK)
-        qb_build_touch(b);
-    b->model->touch_ns = qb_now_ns() - placed;
     if (st == QB_OK)
         st = qb_build_fill(b, err);
     b->model->repack_ns = qb_now_ns() - start - b->model->touch_ns;

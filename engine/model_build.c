@@ -1,10 +1,12 @@
 /*
- * From tensors to matrices: places, layouts, memory, and the copy. Each worker touches first and packs the
- * rows that it will multiply when tokens come one at a time, so their pages lie on its NUMA node. Touching is
- * timed on its own: the kernel clears the pages, which takes longer than packing.
+ * From tensors to matrices: places, layouts, memory, and the copy. Each worker packs the rows that it will
+ * multiply when tokens come one at a time, and is the first to touch their memory, so the pages lie on its
+ * NUMA node. A page is packed while what the kernel cleared is still in the cache: clearing all of them first
+ * writes the memory twice.
  */
 #include "engine/model_build.h"
 
+#include "base/clock.h"
 #include "engine/matmul.h"
 #include "engine/synth.h"
 
@@ -209,32 +211,18 @@ enum qb_status qb_build_place(struct qb_build *b, struct qb_block *block, float 
     return QB_OK;
 }
 
-/* ---- first touch ---- */
+/* ---- filling ---- */
 
 #define PAGE 4096 /* the smallest page there is */
 
-static void touch(struct qb_worker *w, void *arg)
+/* Fault in memory that is about to be written, only to time it: the kernel clears the pages meanwhile. */
+static void touch(uint64_t *touch_ns, volatile uint8_t *into, size_t bytes)
 {
-    const struct qb_build *b = arg;
-    for (size_t i = 0; i < b->n_parts; i++) {
-        const struct qb_part *p = &b->parts[i];
-        int64_t row0, row1;
-        if (!p->matrix || !p->into)
-            continue;
-        qb_matmul_share(p->call, p->n_call, p->call_index, w->index, w->n, &row0, &row1);
-        size_t row_bytes = qb_matrix_row_bytes(p->matrix);
-        volatile uint8_t *from = p->into + (size_t)row0 * row_bytes;
-        for (size_t at = 0; at < (size_t)(row1 - row0) * row_bytes; at += PAGE)
-            from[at] = 0;
-    }
+    uint64_t start = qb_now_ns();
+    for (size_t at = 0; at < bytes; at += PAGE)
+        into[at] = 0;
+    *touch_ns += qb_now_ns() - start;
 }
-
-void qb_build_touch(struct qb_build *b)
-{
-    qb_pool_run(b->o->pool, touch, b);
-}
-
-/* ---- filling ---- */
 
 /* Rows [row0, row0 + n) as plain rows: where they lie in memory, or in `temp`. */
 static const uint8_t *plain_rows(const struct qb_build *b, const struct qb_part *p, int64_t row0, int64_t n,
@@ -294,11 +282,15 @@ static void drop_source(const struct qb_build *b, const struct qb_part *p, int64
 static void fill_matrix(struct qb_worker *w, const struct qb_build *b, const struct qb_part *p)
 {
     int64_t row0, row1;
+    size_t row_bytes = qb_matrix_row_bytes(p->matrix);
     uint8_t *temp = b->rows + (size_t)w->index * b->piece_bytes;
-    int64_t piece = (int64_t)(b->piece_bytes / qb_matrix_row_bytes(p->matrix)) / GROUP_ROWS * GROUP_ROWS;
+    int64_t piece = (int64_t)(b->piece_bytes / row_bytes) / GROUP_ROWS * GROUP_ROWS;
     qb_matmul_share(p->call, p->n_call, p->call_index, w->index, w->n, &row0, &row1);
-    for (int64_t r = row0; r < row1; r += piece)
-        fill_piece(b, p, r, row1 - r < piece ? row1 - r : piece, temp);
+    for (int64_t r = row0; r < row1; r += piece) {
+        int64_t n = row1 - r < piece ? row1 - r : piece;
+        touch(b->touch_ns + w->index, p->into + (size_t)r * row_bytes, (size_t)n * row_bytes);
+        fill_piece(b, p, r, n, temp);
+    }
     if (row0 < row1)
         drop_source(b, p, row0, row1);
 }
@@ -329,7 +321,10 @@ enum qb_status qb_build_fill(struct qb_build *b, struct qb_err *err)
     size_t n = (size_t)qb_pool_n_threads(b->o->pool);
     b->piece_bytes = GROUP_ROWS * b->row_bytes > PIECE_BYTES ? GROUP_ROWS * b->row_bytes : PIECE_BYTES;
     QB_TRY(qb_calloc((void **)&b->rows, n, b->piece_bytes, "repacking", err));
+    QB_TRY(qb_calloc((void **)&b->touch_ns, n, sizeof *b->touch_ns, "repacking", err));
     qb_pool_run(b->o->pool, fill, b);
+    for (size_t i = 0; i < n; i++)
+        b->model->touch_ns += b->touch_ns[i] / n;
     return QB_OK;
 }
 
@@ -337,6 +332,8 @@ void qb_build_release(struct qb_build *b)
 {
     free(b->parts);
     free(b->rows);
+    free(b->touch_ns);
     b->parts = NULL;
     b->rows = NULL;
+    b->touch_ns = NULL;
 }

@@ -31,6 +31,7 @@ struct qb_build {
     uint8_t *rows;                          /* a piece of plain rows for every worker, */
     size_t piece_bytes;                     /* at least 16 of the longest */
     size_t row_bytes;                       /* the longest row */
+    uint64_t *touch_ns;                     /* what the faults of every worker took */
 };
 
 /* Layers and the list of parts, each with its place, from the hyper-parameters. */
@@ -38,9 +39,7 @@ enum qb_status qb_build_list(struct qb_build *b, struct qb_err *err);
 /* Give every matrix its layout; allocate memory for those that are copied or made. */
 enum qb_status qb_build_place(struct qb_build *b, struct qb_block *block, float **vectors,
                               struct qb_err *err);
-/* First touch of that memory, each page by the worker that reads it most. */
-void qb_build_touch(struct qb_build *b);
-/* Fill it on the pool. */
+/* Fill it on the pool, each page by the worker that reads it most. */
 enum qb_status qb_build_fill(struct qb_build *b, struct qb_err *err);
 /* List the tensors of the model, once its matrices have their memory. */
 enum qb_status qb_build_tensors(struct qb_build *b, struct qb_err *err);

@@ -3,7 +3,8 @@
  * numbers constant, so each layout of a format has a loop of its own.
  *
  * Everything goes in steps of 16 bytes of each row: transposes of dwords, from which chunks of 2 and 1 bytes
- * follow by a shuffle. The last step of a field overlaps the one before it.
+ * follow by a shuffle. The last step of a field overlaps the one before it. Stores are ordinary ones: the
+ * memory is new, and what the kernel has just cleared of it is still in the cache.
  */
 #include <immintrin.h>
 
@@ -243,56 +244,12 @@ static const struct packing packings[QB_FORMAT_COUNT][QB_LAYOUT_COUNT] = {
 PACK_FN(floats_16, 16, CHUNKS(0, FLOAT_RUN, 2))
 PACK_FN(floats_32, 16, CHUNKS(0, FLOAT_RUN, 4)) /* and pairs of bf16 */
 
-#define BUFFER 8192
-
-static void stream(uint8_t *to, const uint8_t *from, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i += 32)
-        _mm256_stream_si256((void *)(to + i), _mm256_load_si256((const void *)(from + i)));
-}
-
-/*
- * n units through a buffer and past the caches, in lines: nobody reads them soon. A batch of units is the
- * least that has whole lines, and as many of these as fill a page. Returns the units done: none without
- * alignment.
- */
-static int64_t pack_streaming(pack_fn *pack, struct rows s, int64_t n, size_t bytes, size_t rows, uint8_t *to)
-{
-    uint8_t buffer[BUFFER] __attribute__((aligned(64)));
-    size_t unit = rows * bytes, batch = 1, done = 0;
-    while (batch * unit % 64)
-        batch *= 2;
-    size_t most = BUFFER / 2 < (size_t)n * unit ? BUFFER / 2 : (size_t)n * unit;
-    if (batch * unit < most)
-        batch *= most / (batch * unit);
-    if ((uintptr_t)to % 64 || batch * unit > BUFFER)
-        return 0;
-    for (; done + batch <= (size_t)n; done += batch) {
-        pack(s, (int64_t)batch, bytes, buffer);
-        stream(to + done * unit, buffer, batch * unit);
-        s.p += batch * bytes;
-        s.ahead += batch * unit;
-    }
-    _mm_sfence();
-    return (int64_t)done;
-}
-
-/* n units; the remainder of a row in `layout` that follows them starts where this ends. */
-static struct rows pack_units(pack_fn *pack, struct rows s, int64_t n, size_t bytes, size_t rows, uint8_t *to)
-{
-    size_t done = (size_t)pack_streaming(pack, s, n, bytes, rows, to);
-    s.p += done * bytes;
-    s.ahead += done * bytes * rows;
-    pack(s, n - (int64_t)done, bytes, to + done * bytes * rows);
-    s.p += ((size_t)n - done) * bytes;
-    return s;
-}
-
 /* Blocks of one weight: a row is one field. */
 static void pack_floats(struct rows s, int64_t bytes, int chunk, uint8_t *to)
 {
     int64_t n = bytes / FLOAT_RUN, done = n * FLOAT_RUN;
-    s = pack_units(chunk == 2 ? pack_floats_16 : pack_floats_32, s, n, FLOAT_RUN, 16, to);
+    (chunk == 2 ? pack_floats_16 : pack_floats_32)(s, n, FLOAT_RUN, to);
+    s.p += done;
     if (chunk == 2)
         pack_chunks(to + 16 * done, s, 16, bytes - done, 2, 0);
     else
@@ -312,6 +269,5 @@ void qb_pack_avx2(enum qb_layout_id layout, const struct qb_format *f, int64_t n
     if (f->block_elems == 1)
         pack_floats(s, n_cols * f->block_bytes, f->id == QB_FORMAT_F16 ? 2 : 4, dst);
     else
-        pack_units(p->pack, s, n_cols / f->block_elems / p->unit, (size_t)(p->unit * f->block_bytes), rows,
-                   dst);
+        p->pack(s, n_cols / f->block_elems / p->unit, (size_t)(p->unit * f->block_bytes), dst);
 }
