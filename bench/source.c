@@ -151,6 +151,7 @@ static enum qb_peak_class class_of(const struct qb_kernel_set *set, const struct
 {
     switch (qb_kernel_set_act(set, f)) {
     case QB_ACT_Q8_32:
+    case QB_ACT_Q8_STEPS:
     case QB_ACT_Q8_256:
         return QB_PEAK_INT8;
     case QB_ACT_BF16:

@@ -22,6 +22,7 @@
 #define MAX_CHUNK     512 /* columns whose slice fits in L2 */
 #define SINGLES       4   /* single-panel items per worker at the end */
 #define WRITE_AHEAD   12  /* columns */
+#define STEPS_TILES   16  /* from so many tiles on, all multiples of a panel's scales pay */
 #define GATE_UP_CHUNK 512 /* rows of gate and up at a time in the fused form */
 
 static int chunk_cols(int max_cols)
@@ -196,6 +197,9 @@ static void multiply_slice(const struct job *j, const struct slice *s, const str
         ahead = stream_of(next, ch->t1 - ch->t0);
     j->set->decode_panel[m->format->id][m->layout](m, s->panel * QB_PANEL_ROWS, rows_of(m, s->panel, 1),
                                                    s->k0, s->n_k, panel);
+    panel->stepped = j->a->kind == QB_ACT_Q8_STEPS && j->set->scale_steps && ch->t1 - ch->t0 >= STEPS_TILES;
+    if (panel->stepped)
+        j->set->scale_steps(panel->scale, s->n_k / m->format->sub, panel->scale_steps);
     for (int t = ch->t0; t < ch->t1; t++) {
         int width, c = qb_act_tile(j->a, t, &width) - ch->c0;
         stream_step(&ahead);

@@ -11,6 +11,9 @@ enum part {
     PART_Q,
     PART_SCALE,
     PART_FSUM,
+    PART_STEP,
+    PART_STEPS,
+    PART_SSUM,
     PART_NSUM16,
     PART_NSUM32,
     PART_NSUM256,
@@ -21,20 +24,27 @@ enum part {
     PART_COUNT
 };
 
-static size_t part_bytes(enum qb_act_kind kind, enum part p, size_t n)
+static size_t part_bytes(enum qb_act_kind kind, enum part p, size_t n_cols, int64_t n_k)
 {
-    bool b32 = kind == QB_ACT_Q8_32, b256 = kind == QB_ACT_Q8_256, any8 = b32 || b256;
+    size_t n = n_cols * (size_t)n_k, block = (size_t)qb_act_block(kind);
+    bool b32 = block == 32, b256 = block == 256, steps = kind == QB_ACT_Q8_STEPS;
     switch (p) {
     case PART_Q:
-        return any8 ? n : 0;
+        return block ? n : 0;
     case PART_SCALE:
-        return any8 ? n / (b32 ? 32 : 256) * sizeof(float) : 0;
+        return block ? n / block * sizeof(float) : 0;
     case PART_FSUM:
         return b32 ? n / 32 * sizeof(float) : 0;
+    case PART_STEP:
+        return steps ? n_cols * (size_t)qb_act_step_count(n_k) * sizeof(float) : 0;
+    case PART_STEPS:
+        return steps ? n / 32 : 0;
+    case PART_SSUM:
+        return steps ? n / 32 * sizeof(float) : 0;
     case PART_NSUM32:
-        return any8 ? n / 32 * sizeof(int32_t) : 0;
+        return block ? n / 32 * sizeof(int32_t) : 0;
     case PART_NSUM16:
-        return any8 ? n / 16 * sizeof(int32_t) : 0;
+        return block ? n / 16 * sizeof(int32_t) : 0;
     case PART_NSUM256:
         return b256 ? n / 256 * sizeof(int32_t) : 0;
     case PART_NPAIR:
@@ -52,9 +62,9 @@ static size_t part_bytes(enum qb_act_kind kind, enum part p, size_t n)
 
 size_t qb_act_bytes(enum qb_act_kind kind, int n_cols, int64_t n_k)
 {
-    size_t n = (size_t)n_cols * (size_t)n_k, sum = 0;
+    size_t sum = 0;
     for (int p = 0; p < PART_COUNT; p++)
-        sum += qb_align_up(part_bytes(kind, (enum part)p, n), ALIGN);
+        sum += qb_align_up(part_bytes(kind, (enum part)p, (size_t)n_cols, n_k), ALIGN);
     return sum;
 }
 
@@ -62,11 +72,10 @@ void qb_act_init(struct qb_act *a, enum qb_act_kind kind, int n_cols, int64_t n_
                  void *storage)
 {
     int n_tiles = n_cols <= QB_GEMV_MAX_COLS ? 1 : (n_cols + tile_cols - 1) / tile_cols;
-    size_t n = (size_t)n_cols * (size_t)n_k;
     void *part[PART_COUNT];
     char *at = storage;
     for (int p = 0; p < PART_COUNT; p++) {
-        size_t bytes = part_bytes(kind, (enum part)p, n);
+        size_t bytes = part_bytes(kind, (enum part)p, (size_t)n_cols, n_k);
         part[p] = bytes > 0 ? at : NULL;
         at += qb_align_up(bytes, ALIGN);
     }
@@ -78,6 +87,9 @@ void qb_act_init(struct qb_act *a, enum qb_act_kind kind, int n_cols, int64_t n_
                          .q = part[PART_Q],
                          .scale = part[PART_SCALE],
                          .fsum = part[PART_FSUM],
+                         .step = part[PART_STEP],
+                         .steps = part[PART_STEPS],
+                         .ssum = part[PART_SSUM],
                          .nsum16 = part[PART_NSUM16],
                          .nsum32 = part[PART_NSUM32],
                          .nsum256 = part[PART_NSUM256],

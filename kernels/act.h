@@ -6,13 +6,16 @@
  * for the tile from column c0 on, at entry c0 * n_k / B, and the tile's w columns lie side by side:
  *
  *   q        int8   [n_k / 4][w][4]
- *   scale    f32    [n_k / B][w]        B = 32 or 256
+ *   scale    f32    [n_k / B][w]        B = 32 or 256 (qb_act_block)
+ *   step     f32    [S][w]              Q8_STEPS only; S = n_k / 512, rounded up
+ *   steps    u8     [n_k / 32][w]       Q8_STEPS only
  *   nsum16   int32  [n_k / 16][w]       minus the sum of q over 16
  *   nsum32   int32  [n_k / 32][w]
  *   nsum256  int32  [n_k / 256][w]      Q8_256 only
  *   npair    int16  [n_k / 64][w][2]    nsum32 in pairs; Q8_256 only
  *   npair16  int16  [n_k / 32][w][2]    nsum16 in pairs; Q8_256 only
- *   fsum     f32    [n_k / 32][w]       scale * sum of q over 32; Q8_32 only
+ *   fsum     f32    [n_k / 32][w]       scale * sum of q over 32; Q8_32 and Q8_STEPS
+ *   ssum     f32    [n_k / 32][w]       steps * sum of q over 32; Q8_STEPS only
  *   f32      f32    [n_k][w]            QB_ACT_F32
  *   bf16     u16    [n_k / 2][w][2]     QB_ACT_BF16 (n_k even)
  *
@@ -21,6 +24,12 @@
  * q = rint(x / scale) (a true division, ties to even) with scale = max|x| / 127 over the block, so |q| <=
  * 127. A scale below FLT_MIN (a block of zeros or of values too small for an exact division) is 0, and so is
  * its q. x is finite. n_k is a multiple of B for the int8 kinds.
+ *
+ * Q8_STEPS: scale = step * steps, where step = max|x| / (16 * 127) over 512 values (the last group may be
+ * shorter) and steps = ceil(max|x| over 32 * (16 / max|x| over 512)), 1 to 16, in floats. So a scale is at
+ * most one step above that of Q8_32, which costs 7 % more noise of rounding; weights of 5 bits and fewer hide
+ * it (docs/performance.md). A tile kernel needs only 16 multiples of a weight's scale, which are made once
+ * for all columns (qb_panel.scale_steps). A step below FLT_MIN is 0: then steps are 1, scales and q 0.
  */
 #ifndef QB_KERNELS_ACT_H
 #define QB_KERNELS_ACT_H
@@ -31,6 +40,20 @@
 /* Up to this many columns are one tile whatever tile_cols is, and go to the fused GEMV kernels. */
 #define QB_GEMV_MAX_COLS 4
 
+/* Q8_STEPS: values under one step, and the largest multiple. */
+#define QB_ACT_STEP_K    512
+#define QB_ACT_MAX_STEPS 16
+
+/* Values under one scale of an int8 kind; 0 for floats. */
+static inline int qb_act_block(enum qb_act_kind kind)
+{
+    return kind == QB_ACT_Q8_256 ? 256 : kind == QB_ACT_Q8_32 || kind == QB_ACT_Q8_STEPS ? 32 : 0;
+}
+static inline int64_t qb_act_step_count(int64_t n_k)
+{
+    return (n_k + QB_ACT_STEP_K - 1) / QB_ACT_STEP_K;
+}
+
 struct qb_act {
     enum qb_act_kind kind;
     int tile_cols;
@@ -38,7 +61,8 @@ struct qb_act {
     int64_t n_k;
     int n_tiles;
     int8_t *q;
-    float *scale, *fsum;
+    float *scale, *fsum, *step, *ssum;
+    uint8_t *steps;
     int32_t *nsum16, *nsum32, *nsum256;
     int16_t *npair, *npair16;
     float *f32;

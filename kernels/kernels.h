@@ -35,6 +35,9 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
  *   code       u8   [n_k / 4][32][4]       codes, unsigned (qb_codes)
  *                   [n_k / 4][2][32][4]    weights, signed, and their magnitudes (qb_format.magnitudes)
  *   scale      f32  [n_k / sub][32]
+ *   scale_steps f32 [n_k / sub][16][32]    scale times 1 to 16, if `stepped`: then tile kernels multiply
+ *                                          under steps and step of the activations (QB_ACT_Q8_STEPS) instead
+ *                                          of their scales
  *   min_f32    f32  [n_k / 32][32]         QB_MIN_F32
  *   min_pair   i16  [n_k / 64][32][2]      QB_MIN_I16: minima of two neighbouring 32s
  *                   [n_k / 32][32][2]      QB_MIN_I16_16: of two neighbouring 16s
@@ -47,11 +50,12 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
 #define QB_PANEL_K    512 /* most weights of a row in one panel; a multiple of 256 */
 struct qb_panel {
     uint8_t *code;
-    float *scale, *min_f32, *min_scale;
+    float *scale, *scale_steps, *min_f32, *min_scale;
     int16_t *min_pair;
     float *f32;
     uint16_t *bf16;
     int offset_shift;
+    bool stepped;
 };
 size_t qb_panel_bytes(void);                           /* storage for any format at QB_PANEL_K */
 void qb_panel_init(struct qb_panel *p, void *storage); /* 64-byte aligned */
@@ -93,7 +97,8 @@ typedef void qb_decode_panel_fn(const struct qb_matrix *m, int64_t row0, int n_r
  * Multiply a panel (32 rows, slice [k0, k0 + n_k)) with tile `tile` of the activations:
  *   out[c * ldo + r] (+)= sum over the slice, c = column in the tile (0..width-1), r = 0..31.
  * `init` (32 floats or NULL = 0) is the start value when !accumulate; with accumulate the sum is added to
- * out. Float class.
+ * out. Stepped panels, at the levels that have scale_steps: k0 is a multiple of QB_ACT_STEP_K, n_k at most
+ * that. Float class.
  */
 typedef void qb_tile_fn(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,
                         const float *init, bool accumulate, float *out, size_t ldo);
@@ -104,6 +109,8 @@ typedef void qb_tile_fn(const struct qb_panel *p, const struct qb_act *a, int ti
  */
 typedef void qb_gemv_fn(const struct qb_matrix *m, int64_t row0, int64_t n_rows, const struct qb_act *a,
                         const float *bias, bool accumulate, float *out, size_t ldo);
+/* steps[i][t - 1][r] = t * scale[i][r] for i < n, t = 1 to QB_ACT_MAX_STEPS, r < 32. Exact class. */
+typedef void qb_scale_steps_fn(const float *scale, int64_t n, float *steps);
 /* Quantize (or copy) columns [c0, c1) of the batch: column c is the n_k floats at x + c * ldx. Exact class.
  */
 typedef void qb_act_fn(const float *x, size_t ldx, int c0, int c1, struct qb_act *a);
@@ -135,7 +142,7 @@ void qb_kernel_key_text(const struct qb_kernel *k, char *out, size_t size);
 
 /*
  * The chosen kernels; immutable once selected, shared by const pointer. After a successful select no entry is
- * NULL but decode_panel and gemv of a (format, layout) that does not exist, and attention_i16.
+ * NULL but decode_panel and gemv of a (format, layout) that does not exist, scale_steps and attention_i16.
  */
 struct qb_kernel_set {
     enum qb_isa isa; /* the limit it was selected under, resolved */
@@ -146,6 +153,7 @@ struct qb_kernel_set {
     qb_gemv_fn *gemv[QB_FORMAT_COUNT][QB_LAYOUT_COUNT];
     qb_tile_fn *tile[QB_TILE_CLASS_COUNT];
     qb_act_fn *act[QB_ACT_KIND_COUNT];
+    qb_scale_steps_fn *scale_steps; /* NULL: tile kernels of this level take no stepped panels */
     qb_rms_norm_fn *rms_norm;
     qb_silu_mul_fn *silu_mul;
     qb_rope_fn *rope_norm, *rope_neox;

@@ -12,13 +12,14 @@
 /* Codes and float weights never live in the same panel, and share their place. */
 #define WEIGHT_BYTES    (ROWS * K * sizeof(float))
 #define SCALE_BYTES     (ROWS * (K / 16) * sizeof(float))
+#define STEPS_BYTES     (SCALE_BYTES * QB_ACT_MAX_STEPS)
 #define MIN_F32_BYTES   (ROWS * (K / 32) * sizeof(float))
 #define MIN_PAIR_BYTES  (ROWS * (K / 16) * sizeof(int16_t))
 #define MIN_SCALE_BYTES (ROWS * (K / 256) * sizeof(float))
 
 size_t qb_panel_bytes(void)
 {
-    return WEIGHT_BYTES + SCALE_BYTES + MIN_F32_BYTES + MIN_PAIR_BYTES + MIN_SCALE_BYTES;
+    return WEIGHT_BYTES + SCALE_BYTES + STEPS_BYTES + MIN_F32_BYTES + MIN_PAIR_BYTES + MIN_SCALE_BYTES;
 }
 
 void qb_panel_init(struct qb_panel *p, void *storage)
@@ -28,11 +29,14 @@ void qb_panel_init(struct qb_panel *p, void *storage)
     p->f32 = storage;
     p->bf16 = storage;
     p->scale = (float *)(void *)(at += WEIGHT_BYTES);
-    p->min_f32 = (float *)(void *)(at += SCALE_BYTES);
+    p->scale_steps = (float *)(void *)(at += SCALE_BYTES);
+    p->min_f32 = (float *)(void *)(at += STEPS_BYTES);
     p->min_pair = (int16_t *)(void *)(at += MIN_F32_BYTES);
     p->min_scale = (float *)(void *)(at + MIN_PAIR_BYTES);
     p->offset_shift = QB_OFFSET_NONE;
+    p->stepped = false;
 }
+_Static_assert(QB_PANEL_K == QB_ACT_STEP_K, "one step of the activations for all of a stepped panel");
 
 _Static_assert(WEIGHT_BYTES % 64 == 0 && SCALE_BYTES % 64 == 0 && MIN_F32_BYTES % 64 == 0 &&
                    MIN_PAIR_BYTES % 64 == 0 && MIN_SCALE_BYTES % 64 == 0,

@@ -10,6 +10,7 @@
 #define KEY_GEMV(k)          QB_FORMAT_##k
 #define KEY_TILE(k)          QB_TILE_##k
 #define KEY_ACT(k)           QB_ACT_##k
+#define KEY_SCALE_STEPS(k)   k
 #define KEY_RMS_NORM(k)      k
 #define KEY_SILU_MUL(k)      k
 #define KEY_ROPE_NORM(k)     k
@@ -24,6 +25,7 @@
 #define KEY2_GEMV(k)          QB_LAYOUT_##k
 #define KEY2_TILE(k)          k
 #define KEY2_ACT(k)           k
+#define KEY2_SCALE_STEPS(k)   k
 #define KEY2_RMS_NORM(k)      k
 #define KEY2_SILU_MUL(k)      k
 #define KEY2_ROPE_NORM(k)     k
@@ -67,10 +69,8 @@ static const char *const tile_class_names[] = {
 _Static_assert(QB_ARRAY_LEN(tile_class_names) == QB_TILE_CLASS_COUNT, "one name per tile class");
 
 static const char *const act_names[] = {
-    [QB_ACT_F32] = "f32",
-    [QB_ACT_BF16] = "bf16",
-    [QB_ACT_Q8_32] = "q8_32",
-    [QB_ACT_Q8_256] = "q8_256",
+    [QB_ACT_F32] = "f32",           [QB_ACT_BF16] = "bf16",     [QB_ACT_Q8_32] = "q8_32",
+    [QB_ACT_Q8_STEPS] = "q8_steps", [QB_ACT_Q8_256] = "q8_256",
 };
 _Static_assert(QB_ARRAY_LEN(act_names) == QB_ACT_KIND_COUNT, "one name per activation kind");
 

@@ -94,6 +94,8 @@ static void choose_matrix_kernels(struct chooser *c, struct qb_kernel_set *set)
     }
     for (int a = 0; a < QB_ACT_KIND_COUNT; a++)
         set->act[a] = (qb_act_fn *)choose(c, QB_OP_ACT, a, 0);
+    const struct qb_kernel *steps = find_row(c->limit, c->bf16, QB_OP_SCALE_STEPS, 0, 0);
+    set->scale_steps = steps ? (qb_scale_steps_fn *)steps->fn : NULL;
     set->tile_cols = QB_MAX_TILE_COLS;
     for (int t = 0; t < QB_TILE_CLASS_COUNT; t++) {
         const struct qb_kernel *k = choose_row(c, QB_OP_TILE, t, 0);
@@ -205,28 +207,28 @@ enum qb_act_kind qb_kernel_set_act(const struct qb_kernel_set *set, const struct
 static enum qb_tile_class integer_class(const struct qb_format *f)
 {
     static const struct {
-        enum qb_act_kind act;
+        int act; /* values under one scale of the activations */
         int sub;
         enum qb_min_kind min;
         bool wide;
         enum qb_tile_class tile_class;
     } classes[] = {
-        {QB_ACT_Q8_32, 16, QB_MIN_NONE, false, QB_TILE_S16_A32},
-        {QB_ACT_Q8_32, 32, QB_MIN_NONE, false, QB_TILE_S32_A32},
-        {QB_ACT_Q8_32, 32, QB_MIN_NONE, true, QB_TILE_S32_A32_WIDE},
-        {QB_ACT_Q8_32, 32, QB_MIN_F32, false, QB_TILE_M32_A32},
-        {QB_ACT_Q8_256, 16, QB_MIN_NONE, false, QB_TILE_S16_A256},
-        {QB_ACT_Q8_256, 32, QB_MIN_NONE, false, QB_TILE_S32_A256},
-        {QB_ACT_Q8_256, 32, QB_MIN_NONE, true, QB_TILE_S32_A256_WIDE},
-        {QB_ACT_Q8_256, 32, QB_MIN_I16, false, QB_TILE_M32_A256},
-        {QB_ACT_Q8_256, 256, QB_MIN_NONE, false, QB_TILE_S256_A256},
-        {QB_ACT_Q8_256, 256, QB_MIN_NONE, true, QB_TILE_S256_A256_WIDE},
-        {QB_ACT_Q8_256, 256, QB_MIN_I16_16, false, QB_TILE_S256_M16_A256},
-        {QB_ACT_Q8_256, 256, QB_MIN_I16, false, QB_TILE_S256_M32_A256},
+        {32, 16, QB_MIN_NONE, false, QB_TILE_S16_A32},
+        {32, 32, QB_MIN_NONE, false, QB_TILE_S32_A32},
+        {32, 32, QB_MIN_NONE, true, QB_TILE_S32_A32_WIDE},
+        {32, 32, QB_MIN_F32, false, QB_TILE_M32_A32},
+        {256, 16, QB_MIN_NONE, false, QB_TILE_S16_A256},
+        {256, 32, QB_MIN_NONE, false, QB_TILE_S32_A256},
+        {256, 32, QB_MIN_NONE, true, QB_TILE_S32_A256_WIDE},
+        {256, 32, QB_MIN_I16, false, QB_TILE_M32_A256},
+        {256, 256, QB_MIN_NONE, false, QB_TILE_S256_A256},
+        {256, 256, QB_MIN_NONE, true, QB_TILE_S256_A256_WIDE},
+        {256, 256, QB_MIN_I16_16, false, QB_TILE_S256_M16_A256},
+        {256, 256, QB_MIN_I16, false, QB_TILE_S256_M32_A256},
     };
     bool wide = f->offset_shift == 7;
     for (size_t i = 0; i < QB_ARRAY_LEN(classes); i++)
-        if (classes[i].act == f->act && classes[i].sub == f->sub && classes[i].min == f->min &&
+        if (classes[i].act == qb_act_block(f->act) && classes[i].sub == f->sub && classes[i].min == f->min &&
             classes[i].wide == wide)
             return classes[i].tile_class;
     QB_BUG("no tile class for %s", f->name);

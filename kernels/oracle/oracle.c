@@ -19,26 +19,45 @@ double qb_oracle_act(const struct qb_act *a, int col, int64_t k)
     case QB_ACT_BF16:
         return qb_bf16_to_f32(a->bf16[c0 * a->n_k + (k / 2 * w + pos) * 2 + k % 2]);
     default: {
-        int per = a->kind == QB_ACT_Q8_32 ? 32 : 256;
+        int per = qb_act_block(a->kind);
         double scale = a->scale[c0 * (a->n_k / per) + k / per * w + pos];
         return scale * a->q[c0 * a->n_k + (k / 4 * w + pos) * 4 + k % 4];
     }
     }
 }
 
-static float quantize_scale(const float *x, int n)
+static double largest(const float *x, int64_t n)
 {
     double max = 0;
-    for (int i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++)
         max = fmax(max, fabs((double)x[i]));
-    float scale = (float)(max / 127.0);
+    return max;
+}
+
+static float quantize_scale(const float *x, int n)
+{
+    float scale = (float)(largest(x, n) / 127.0);
     return scale < FLT_MIN ? 0 : scale;
+}
+
+/* The step of the group that k lies in, and how many of them the scale of the 32 values from k on is. */
+static float quantize_step(const float *x, int64_t n_k, int64_t k, int *steps)
+{
+    int64_t k0 = k - k % QB_ACT_STEP_K, n = n_k - k0 < QB_ACT_STEP_K ? n_k - k0 : QB_ACT_STEP_K;
+    double max = largest(x + k0, n);
+    float step = (float)(max / (127.0 * QB_ACT_MAX_STEPS));
+    *steps = 1;
+    if (step < FLT_MIN)
+        return 0;
+    float ratio = (float)(largest(x + k, 32) * (double)(float)(QB_ACT_MAX_STEPS / max));
+    *steps = (int)fmin(fmax(ceil((double)ratio), 1), QB_ACT_MAX_STEPS);
+    return step;
 }
 
 /* One column into the tile of width w that starts at column c0, as its column pos. */
 static void quantize_column(const float *x, struct qb_act *a, int64_t c0, int w, int pos)
 {
-    int per = a->kind == QB_ACT_Q8_32 ? 32 : 256;
+    int per = qb_act_block(a->kind), steps = 0;
     int8_t *q = a->q + c0 * a->n_k;
     int64_t n32 = c0 * (a->n_k / 32), n16 = c0 * (a->n_k / 16);
     int32_t sum16 = 0, sum32 = 0, sum256 = 0;
@@ -46,6 +65,12 @@ static void quantize_column(const float *x, struct qb_act *a, int64_t c0, int w,
     for (int64_t k = 0; k < a->n_k; k++) {
         if (k % per == 0) {
             scale = quantize_scale(x + k, per);
+            if (a->kind == QB_ACT_Q8_STEPS) {
+                float step = quantize_step(x, a->n_k, k, &steps);
+                a->step[c0 * qb_act_step_count(a->n_k) + k / QB_ACT_STEP_K * w + pos] = step;
+                a->steps[n32 + k / 32 * w + pos] = (uint8_t)steps;
+                scale = step * (float)steps;
+            }
             a->scale[c0 * (a->n_k / per) + k / per * w + pos] = scale;
         }
         /* a quotient of floats in double, rounded to float, is the correctly rounded quotient */
@@ -65,6 +90,8 @@ static void quantize_column(const float *x, struct qb_act *a, int64_t c0, int w,
         a->nsum32[n32 + k / 32 * w + pos] = -sum32;
         if (a->fsum)
             a->fsum[n32 + k / 32 * w + pos] = (float)((double)scale * sum32);
+        if (a->ssum)
+            a->ssum[n32 + k / 32 * w + pos] = (float)(steps * sum32);
         if (a->npair)
             a->npair[n32 + (k / 64 * w + pos) * 2 + k / 32 % 2] = (int16_t)-sum32;
     }
@@ -76,7 +103,7 @@ void qb_oracle_quantize(const float *x, size_t ldx, struct qb_act *a)
         int pos, w;
         int tile = qb_act_tile_of(a, c, &pos);
         int64_t c0 = qb_act_tile(a, tile, &w);
-        if (a->kind == QB_ACT_Q8_32 || a->kind == QB_ACT_Q8_256)
+        if (qb_act_block(a->kind))
             quantize_column(x, a, c0, w, pos);
         for (int64_t k = 0; k < a->n_k && a->kind == QB_ACT_F32; k++)
             a->f32[c0 * a->n_k + k * w + pos] = x[k];

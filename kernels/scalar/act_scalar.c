@@ -17,12 +17,17 @@ static int64_t target_index(const struct target *t, int64_t k, int per)
     return t->c0 * (t->a->n_k / per) + k / per * t->width + t->pos;
 }
 
-static float block_scale(const float *x, int n)
+static float largest(const float *x, int64_t n)
 {
     float max = 0;
-    for (int i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++)
         max = fmaxf(max, fabsf(x[i]));
-    float scale = max / 127.0f;
+    return max;
+}
+
+static float block_scale(const float *x, int n)
+{
+    float scale = largest(x, n) / 127.0f;
     return scale < FLT_MIN ? 0 : scale;
 }
 
@@ -39,18 +44,48 @@ static int32_t put_q(const struct target *t, const float *x, int64_t k, int n, f
     return sum;
 }
 
+/* 32 values under a scale; @return the sum of q. */
+static int32_t block_q8_32(const struct target *t, const float *x, int64_t k, float scale)
+{
+    int32_t lo = put_q(t, x, k, 16, scale), hi = put_q(t, x + 16, k + 16, 16, scale);
+    int32_t sum = lo + hi;
+    int64_t i = target_index(t, k, 32);
+    t->a->scale[i] = scale;
+    t->a->nsum16[target_index(t, k, 16)] = -lo;
+    t->a->nsum16[target_index(t, k + 16, 16)] = -hi;
+    t->a->nsum32[i] = -sum;
+    t->a->fsum[i] = scale * (float)sum;
+    return sum;
+}
+
 static void column_q8_32(const struct target *t, const float *x)
 {
-    for (int64_t k = 0; k < t->a->n_k; k += 32) {
-        float scale = block_scale(x + k, 32);
-        int32_t lo = put_q(t, x + k, k, 16, scale), hi = put_q(t, x + k + 16, k + 16, 16, scale);
-        int32_t sum = lo + hi;
-        int64_t i = target_index(t, k, 32);
-        t->a->scale[i] = scale;
-        t->a->nsum16[target_index(t, k, 16)] = -lo;
-        t->a->nsum16[target_index(t, k + 16, 16)] = -hi;
-        t->a->nsum32[i] = -sum;
-        t->a->fsum[i] = scale * (float)sum;
+    for (int64_t k = 0; k < t->a->n_k; k += 32)
+        block_q8_32(t, x + k, k, block_scale(x + k, 32));
+}
+
+/* n values under one step. */
+static void group_q8_steps(const struct target *t, const float *x, int64_t k0, int64_t n)
+{
+    struct qb_act *a = t->a;
+    float max = largest(x, n), step = max / (127.0f * QB_ACT_MAX_STEPS), per_max = QB_ACT_MAX_STEPS / max;
+    if (step < FLT_MIN)
+        step = 0;
+    a->step[t->c0 * qb_act_step_count(a->n_k) + k0 / QB_ACT_STEP_K * t->width + t->pos] = step;
+    for (int64_t k = k0; k < k0 + n; k += 32, x += 32) {
+        float steps = step > 0 ? ceilf(largest(x, 32) * per_max) : 1;
+        steps = fminf(fmaxf(steps, 1), QB_ACT_MAX_STEPS);
+        int32_t sum = block_q8_32(t, x, k, step * steps);
+        a->steps[target_index(t, k, 32)] = (uint8_t)steps;
+        a->ssum[target_index(t, k, 32)] = steps * (float)sum;
+    }
+}
+
+static void column_q8_steps(const struct target *t, const float *x)
+{
+    for (int64_t k = 0; k < t->a->n_k; k += QB_ACT_STEP_K) {
+        int64_t left = t->a->n_k - k;
+        group_q8_steps(t, x + k, k, left < QB_ACT_STEP_K ? left : QB_ACT_STEP_K);
     }
 }
 
@@ -94,6 +129,11 @@ static void act_columns(const float *x, size_t ldx, int c0, int c1, struct qb_ac
 void qb_act_q8_32_scalar(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)
 {
     act_columns(x, ldx, c0, c1, a, column_q8_32);
+}
+
+void qb_act_q8_steps_scalar(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)
+{
+    act_columns(x, ldx, c0, c1, a, column_q8_steps);
 }
 
 void qb_act_q8_256_scalar(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)

@@ -201,7 +201,7 @@ static float act_block_product(const struct qb_format *f, const struct qb_codes 
 static float block_product(const struct qb_format *f, const struct qb_codes *w, const struct column *c,
                            int64_t k)
 {
-    int act = f->act == QB_ACT_Q8_32 ? 32 : 256;
+    int act = qb_act_block(f->act);
     float sum = 0;
     for (int j = 0; j < f->block_elems; j += act)
         sum += act_block_product(f, w, j, act, c, k + j);

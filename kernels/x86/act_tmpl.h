@@ -12,7 +12,8 @@
 struct act_column {
     int64_t n_k, width;
     int32_t *q; /* fours */
-    float *scale, *fsum;
+    float *scale, *fsum, *step, *ssum;
+    uint8_t *steps;
     int32_t *nsum16, *nsum32, *nsum256;
     int32_t *npair, *npair16; /* pairs */
 };
@@ -23,13 +24,18 @@ static struct act_column act_column_at(const struct qb_act *a, int c)
     int64_t c0 = qb_act_tile(a, tile, &width), n_k = a->n_k;
     struct act_column t = {.n_k = n_k, .width = width};
     t.q = (int32_t *)(void *)a->q + c0 * (n_k / 4) + pos;
-    t.scale = a->scale + c0 * (n_k / (a->kind == QB_ACT_Q8_32 ? 32 : 256)) + pos;
+    t.scale = a->scale + c0 * (n_k / qb_act_block(a->kind)) + pos;
     t.nsum16 = a->nsum16 + c0 * (n_k / 16) + pos;
     t.nsum32 = a->nsum32 + c0 * (n_k / 32) + pos;
-    if (a->kind == QB_ACT_Q8_32) {
+    if (a->fsum)
         t.fsum = a->fsum + c0 * (n_k / 32) + pos;
-        return t;
+    if (a->kind == QB_ACT_Q8_STEPS) {
+        t.step = a->step + c0 * qb_act_step_count(n_k) + pos;
+        t.steps = a->steps + c0 * (n_k / 32) + pos;
+        t.ssum = a->ssum + c0 * (n_k / 32) + pos;
     }
+    if (a->kind != QB_ACT_Q8_256)
+        return t;
     t.nsum256 = a->nsum256 + c0 * (n_k / 256) + pos;
     t.npair = (int32_t *)(void *)a->npair + c0 * (n_k / 64) + pos;
     t.npair16 = (int32_t *)(void *)a->npair16 + c0 * (n_k / 32) + pos;
@@ -135,7 +141,8 @@ INLINE void put_32(struct act_column *t, const float *x, float scale, float inve
     store_q(t, q);
 }
 
-INLINE void block_q8_32(struct act_column *t, const float *x, float scale, float inverse)
+/* @return the sum of q */
+INLINE int32_t block_q8_32(struct act_column *t, const float *x, float scale, float inverse)
 {
     int32_t lo, hi;
     put_32(t, x, scale, inverse, &lo, &hi);
@@ -144,6 +151,50 @@ INLINE void block_q8_32(struct act_column *t, const float *x, float scale, float
     *t->fsum = scale * (float)(lo + hi);
     t->scale += t->width;
     t->fsum += t->width;
+    return lo + hi;
+}
+
+/* The scales of 512 values of every column of a tile. */
+struct step_scales {
+    float step[QB_MAX_TILE_COLS];
+    struct {
+        float scale[QB_MAX_TILE_COLS], inverse[QB_MAX_TILE_COLS];
+        float steps[QB_MAX_TILE_COLS];
+    } block[QB_ACT_STEP_K / 32];
+};
+
+INLINE void step_scales(const float *x, size_t ldx, int n_cols, int n_blocks, struct step_scales *s)
+{
+    float max[QB_ACT_STEP_K / 32][QB_MAX_TILE_COLS] = {{0}};
+    __m256 top = _mm256_setzero_ps(), one = _mm256_set1_ps(1.0f), most = _mm256_set1_ps(QB_ACT_MAX_STEPS);
+    for (int b = 0; b < n_blocks; b++) {
+        for (int c = 0; c < n_cols; c++)
+            max[b][c] = block_max(x + (size_t)c * ldx + b * 32, 32);
+        top = _mm256_max_ps(top, _mm256_loadu_ps(max[b]));
+    }
+    __m256 step = _mm256_div_ps(top, _mm256_set1_ps(127.0f * QB_ACT_MAX_STEPS));
+    __m256 normal = _mm256_cmp_ps(step, _mm256_set1_ps(FLT_MIN), _CMP_GE_OQ);
+    __m256 per_max = _mm256_and_ps(_mm256_div_ps(most, top), normal); /* zero: then there is one step */
+    step = _mm256_and_ps(step, normal);
+    _mm256_storeu_ps(s->step, step);
+    for (int b = 0; b < n_blocks; b++) {
+        __m256 n = _mm256_ceil_ps(_mm256_mul_ps(_mm256_loadu_ps(max[b]), per_max));
+        n = _mm256_min_ps(_mm256_max_ps(n, one), most);
+        __m256 scale = _mm256_mul_ps(step, n);
+        _mm256_storeu_ps(s->block[b].steps, n);
+        _mm256_storeu_ps(s->block[b].scale, scale);
+        _mm256_storeu_ps(s->block[b].inverse, _mm256_div_ps(one, scale));
+    }
+}
+
+INLINE void block_q8_steps(struct act_column *t, const float *x, const struct step_scales *s, int b, int col)
+{
+    float steps = s->block[b].steps[col];
+    int32_t sum = block_q8_32(t, x, s->block[b].scale[col], s->block[b].inverse[col]);
+    *t->steps = (uint8_t)steps;
+    *t->ssum = steps * (float)sum;
+    t->steps += t->width;
+    t->ssum += t->width;
 }
 
 /* 32 values of a block of 256; @return minus their sum. */
@@ -173,7 +224,7 @@ INLINE void block_q8_256(struct act_column *t, const float *x, float scale, floa
 }
 
 /* Columns [c0, c0 + n) of one tile, block after block: what a block writes lies side by side. */
-#define ACT_FN(name, n_block)                                                                                \
+#define ACT_PART(name, n_block)                                                                              \
     static void name##_part(const float *x, size_t ldx, int c0, int n, const struct qb_act *a)               \
     {                                                                                                        \
         struct act_column t[QB_MAX_TILE_COLS];                                                               \
@@ -186,7 +237,32 @@ INLINE void block_q8_256(struct act_column *t, const float *x, float scale, floa
             for (int i = 0; i < n; i++)                                                                      \
                 block_##name(&t[i], x + (size_t)i * ldx, s.scale[i], s.inverse[i]);                          \
         }                                                                                                    \
-    }                                                                                                        \
+    }
+ACT_PART(q8_32, 32)
+ACT_PART(q8_256, 256)
+
+static void q8_steps_part(const float *x, size_t ldx, int c0, int n, const struct qb_act *a)
+{
+    struct act_column t[QB_MAX_TILE_COLS];
+    for (int i = 0; i < n; i++)
+        t[i] = act_column_at(a, c0 + i);
+    x += (size_t)c0 * ldx;
+    for (int64_t k = 0; k < a->n_k; k += QB_ACT_STEP_K, x += QB_ACT_STEP_K) {
+        struct step_scales s;
+        int n_blocks = (int)(a->n_k - k < QB_ACT_STEP_K ? a->n_k - k : QB_ACT_STEP_K) / 32;
+        step_scales(x, ldx, n, n_blocks, &s);
+        for (int b = 0; b < n_blocks; b++)
+            for (int i = 0; i < n; i++)
+                block_q8_steps(&t[i], x + (size_t)i * ldx + b * 32, &s, b, i);
+        for (int i = 0; i < n; i++) {
+            *t[i].step = s.step[i];
+            t[i].step += t[i].width;
+        }
+    }
+}
+
+/* Any columns, tile by tile. */
+#define ACT_FN(name)                                                                                         \
     void QB_ISA_FN(act_##name)(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)                 \
     {                                                                                                        \
         for (int c = c0, n; c < c1; c += n) {                                                                \
@@ -196,5 +272,6 @@ INLINE void block_q8_256(struct act_column *t, const float *x, float scale, floa
             name##_part(x, ldx, c, n, a);                                                                    \
         }                                                                                                    \
     }
-ACT_FN(q8_32, 32)
-ACT_FN(q8_256, 256)
+ACT_FN(q8_32)
+ACT_FN(q8_steps)
+ACT_FN(q8_256)

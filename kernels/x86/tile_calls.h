@@ -33,12 +33,13 @@
         }                                                                                                    \
     }
 
-/* A class with several code offsets chooses its instance by the panel. */
-#define TILE_BY_OFFSET(name, choice)                                                                         \
+/* A class with several instances chooses by the panel: `choice` is an expression of p and of its `shift`. */
+#define TILE_BY_PANEL(name, choice)                                                                          \
     void name(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,           \
               const float *init, bool accumulate, float *out, size_t ldo)                                    \
     {                                                                                                        \
-        int shift = p->offset_shift;                                                                         \
+        const int shift = p->offset_shift;                                                                   \
+        (void)shift;                                                                                         \
         qb_tile_fn *fn = choice;                                                                             \
         fn(p, a, tile, k0, n_k, init, accumulate, out, ldo);                                                 \
     }

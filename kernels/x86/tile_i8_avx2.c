@@ -343,23 +343,23 @@ QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int 
 TILE_FN(static, tile_s32_a32_2bit, 3, 2, 32, 32, 0, 8, QB_MIN_NONE, NONE)
 TILE_FN(static, tile_s32_a32_4bit, 3, 2, 32, 32, 3, 8, QB_MIN_NONE, NONE)
 TILE_FN(static, tile_s32_a32_5bit, 3, 2, 32, 32, 4, 8, QB_MIN_NONE, 4)
-TILE_BY_OFFSET(qb_tile_s32_a32_avx2, shift == 3   ? tile_s32_a32_4bit
-                                     : shift == 4 ? tile_s32_a32_5bit
-                                                  : tile_s32_a32_2bit)
+TILE_BY_PANEL(qb_tile_s32_a32_avx2, shift == 3   ? tile_s32_a32_4bit
+                                    : shift == 4 ? tile_s32_a32_5bit
+                                                 : tile_s32_a32_2bit)
 
 /* The levels of codes of 7 bits go up to 62 (IQ2, IQ3_XXS). */
 TILE_FN(static, tile_s16_a256_3bit, 3, 2, 16, 256, 2, 4, QB_MIN_NONE, NONE)
 TILE_FN(static, tile_s16_a256_5bit, 3, 2, 16, 256, 4, 4, QB_MIN_NONE, 4)
 TILE_FN(static, tile_s16_a256_6bit, 3, 2, 16, 256, 5, 4, QB_MIN_NONE, 5)
 TILE_FN(static, tile_s16_a256_7bit, 3, 2, 16, 256, 6, 2, QB_MIN_NONE, 6)
-TILE_BY_OFFSET(qb_tile_s16_a256_avx2, shift == 2   ? tile_s16_a256_3bit
-                                      : shift == 5 ? tile_s16_a256_6bit
-                                      : shift == 6 ? tile_s16_a256_7bit
-                                                   : tile_s16_a256_5bit)
+TILE_BY_PANEL(qb_tile_s16_a256_avx2, shift == 2   ? tile_s16_a256_3bit
+                                     : shift == 5 ? tile_s16_a256_6bit
+                                     : shift == 6 ? tile_s16_a256_7bit
+                                                  : tile_s16_a256_5bit)
 
 TILE_FN(static, tile_s32_a256_5bit, 3, 2, 32, 256, 4, 8, QB_MIN_NONE, 4)
 TILE_FN(static, tile_s32_a256_7bit, 3, 2, 32, 256, 6, 2, QB_MIN_NONE, 6)
-TILE_BY_OFFSET(qb_tile_s32_a256_avx2, shift == 4 ? tile_s32_a256_5bit : tile_s32_a256_7bit)
+TILE_BY_PANEL(qb_tile_s32_a256_avx2, shift == 4 ? tile_s32_a256_5bit : tile_s32_a256_7bit)
 
 TILE_FN(, qb_tile_s16_a32_avx2, 3, 2, 16, 32, 4, 4, QB_MIN_NONE, 4)
 TILE_FN(, qb_tile_s32_a32_wide_avx2, 6, 1, 32, 32, 7, 0, QB_MIN_NONE, NONE)

@@ -6,7 +6,7 @@
 #include "kernels/x86/simd_avx512.h"
 
 #define TILE_GROUP(cols, sub) (cols)
-#define TILE_FN_NAME(name)    qb_tile_##name##_avx512vnni
+#define QB_ISA_FN(name)       qb_##name##_avx512vnni
 
 typedef __m512i vi;
 

@@ -7,7 +7,7 @@
 #include "kernels/x86/simd_avx2.h"
 
 #define TILE_GROUP(cols, sub) ((sub) > 16 || (cols) <= 3 ? (cols) : ((cols) + 1) / 2)
-#define TILE_FN_NAME(name)    qb_tile_##name##_avxvnni
+#define QB_ISA_FN(name)       qb_##name##_avxvnni
 
 typedef __m256i vi;
 

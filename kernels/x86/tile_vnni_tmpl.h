@@ -6,12 +6,13 @@
  * accumulators start at the offset term, so signed weights cost nothing inside; a fold (convert, FMA with the
  * sub-block's scale) follows every 32 or 16 weights. Activations with a scale per 256 fold into floats
  * without it and meet it once per 256, on the way to `out`. Formats whose sub-scales are in the codes fold
- * once per 256 and need no float accumulators in between.
+ * once per 256 and need no float accumulators in between. A stepped panel has the products of its scales with
+ * all that the activations may have, so that a fold is one FMA as it is with a scale per 256.
  *
  * Defined before: vectors of floats (simd_avx2.h, simd_avx512.h) and
  *
  *   TILE_GROUP(cols, sub)   columns whose accumulators share the registers, in a tile of `cols`
- *   TILE_FN_NAME(name)      qb_tile_<name>_<isa>
+ *   QB_ISA_FN(name)         qb_<name>_<isa>
  *   vi, vi_load, vi_set1, vi_zero, vi_sll, vi_to_float, vi_dpbusd, vi_dpwssd
  *                           vectors of VF_N int32
  */
@@ -28,13 +29,15 @@ struct tile_shape {
     int act;   /* activations per scale: 32 or 256 */
     int shift; /* of the code offset, or QB_OFFSET_NONE */
     enum qb_min_kind min;
+    bool stepped;
     int group; /* columns at a time */
 };
 
 /* The activations of a tile, from k0 and some column on. */
 struct tile_act {
     const int8_t *q;
-    const float *scale, *fsum;
+    const float *scale, *fsum, *step;
+    const uint8_t *steps;
     const int32_t *nsum;
     const int16_t *npair;
 };
@@ -57,8 +60,12 @@ QB_INLINE struct tile_act tile_act_at(const struct qb_act *a, int tile, int64_t 
         .scale = a->scale + c0 * (a->n_k / s.act) + k0 / s.act * w,
         .nsum = nsum + c0 * (a->n_k / s.sub) + k0 / s.sub * w,
     };
+    if (s.stepped) {
+        t.step = a->step + c0 * qb_act_step_count(a->n_k) + k0 / QB_ACT_STEP_K * w;
+        t.steps = a->steps + c0 * (a->n_k / 32) + k0 / 32 * w;
+    }
     if (s.min == QB_MIN_F32)
-        t.fsum = a->fsum + c0 * (a->n_k / 32) + k0 / 32 * w;
+        t.fsum = (s.stepped ? a->ssum : a->fsum) + c0 * (a->n_k / 32) + k0 / 32 * w;
     if (s.min == QB_MIN_I16)
         t.npair = a->npair + c0 * (a->n_k / 32) + k0 / 32 * w;
     if (s.min == QB_MIN_I16_16)
@@ -70,6 +77,10 @@ QB_INLINE struct tile_act tile_act_at(const struct qb_act *a, int tile, int64_t 
 QB_INLINE struct tile_act tile_act_from(const struct tile_act *a, int columns, struct tile_shape s)
 {
     struct tile_act t = {.q = a->q + columns * 4, .scale = a->scale + columns, .nsum = a->nsum + columns};
+    if (s.stepped) {
+        t.step = a->step + columns;
+        t.steps = a->steps + columns;
+    }
     if (s.min == QB_MIN_F32)
         t.fsum = a->fsum + columns;
     if (qb_min_is_integer(s.min))
@@ -82,6 +93,7 @@ QB_INLINE struct qb_panel tile_panel_from(const struct qb_panel *p, int r)
 {
     return (struct qb_panel){.code = p->code + r * 4,
                              .scale = p->scale + r,
+                             .scale_steps = p->scale_steps + r,
                              .min_f32 = p->min_f32 + r,
                              .min_scale = p->min_scale + r,
                              .min_pair = p->min_pair + r * 2};
@@ -128,27 +140,51 @@ QB_INLINE void tile_dot(const uint8_t *code, const struct tile_act *a, int64_t b
         tile_dot_part(w, q, s.sub < 32 ? s.sub : 32, s, sum);
 }
 
-/* f += scale (x activation scale) * dot, over sub-block b. */
-QB_INLINE void tile_fold(const struct qb_panel *p, const struct tile_act *a, int64_t b, struct tile_shape s,
-                         const struct tile_int *dot, struct tile_sum *f)
+/* f += scale (x activation scale) * t, over sub-block b. */
+QB_INLINE void tile_scale(const struct qb_panel *p, const struct tile_act *a, int64_t b, struct tile_shape s,
+                          struct tile_sum *t, struct tile_sum *f)
 {
     vf s0 = vf_load(p->scale + b * QB_PANEL_ROWS), s1 = vf_load(p->scale + b * QB_PANEL_ROWS + VF_N);
-    vf t[TILE_COLS][2];
-    QB_UNROLL
-    for (int c = 0; c < s.group; c++) {
-        t[c][0] = vi_to_float(dot->v[c][0]);
-        t[c][1] = vi_to_float(dot->v[c][1]);
-    }
     QB_UNROLL
     for (int c = 0; c < s.group; c++) {
         if (s.act == 32) {
             vf x = vf_set1(a->scale[b * s.sub / 32 * s.cols + c]);
-            t[c][0] = vf_mul(t[c][0], x);
-            t[c][1] = vf_mul(t[c][1], x);
+            t->v[c][0] = vf_mul(t->v[c][0], x);
+            t->v[c][1] = vf_mul(t->v[c][1], x);
         }
-        f->v[c][0] = vf_fmadd(t[c][0], s0, f->v[c][0]);
-        f->v[c][1] = vf_fmadd(t[c][1], s1, f->v[c][1]);
+        f->v[c][0] = vf_fmadd(t->v[c][0], s0, f->v[c][0]);
+        f->v[c][1] = vf_fmadd(t->v[c][1], s1, f->v[c][1]);
     }
+}
+
+/* f += scale * steps * t, over sub-block b. */
+QB_INLINE void tile_scale_steps(const struct qb_panel *p, const struct tile_act *a, int64_t b,
+                                struct tile_shape s, const struct tile_sum *t, struct tile_sum *f)
+{
+    const float *one = p->scale_steps + b * QB_ACT_MAX_STEPS * QB_PANEL_ROWS;
+    const uint8_t *steps = a->steps + b * s.sub / 32 * s.cols;
+    QB_UNROLL
+    for (int c = 0; c < s.group; c++) {
+        const float *scale = one + (size_t)steps[c] * QB_PANEL_ROWS - QB_PANEL_ROWS;
+        f->v[c][0] = vf_fmadd(t->v[c][0], vf_load(scale), f->v[c][0]);
+        f->v[c][1] = vf_fmadd(t->v[c][1], vf_load(scale + VF_N), f->v[c][1]);
+    }
+}
+
+/* f += the sums of sub-block b and, in floats, its minima. */
+QB_INLINE void tile_fold(const struct qb_panel *p, const struct tile_act *a, int64_t b, struct tile_shape s,
+                         const struct tile_int *dot, struct tile_sum *f)
+{
+    struct tile_sum t;
+    QB_UNROLL
+    for (int c = 0; c < s.group; c++) {
+        t.v[c][0] = vi_to_float(dot->v[c][0]);
+        t.v[c][1] = vi_to_float(dot->v[c][1]);
+    }
+    if (s.stepped)
+        tile_scale_steps(p, a, b, s, &t, f);
+    else
+        tile_scale(p, a, b, s, &t, f);
     if (s.min != QB_MIN_F32)
         return;
     vf m0 = vf_load(p->min_f32 + b * QB_PANEL_ROWS), m1 = vf_load(p->min_f32 + b * QB_PANEL_ROWS + VF_N);
@@ -242,7 +278,8 @@ QB_INLINE void tile_group(const struct qb_panel *p, const struct tile_act *a, in
         tile_fold(p, a, b, s, &dot, &f);
     }
     tile_min_i16(p, a, k / 256, s, &f);
-    tile_store(s, &f, s.act == 32 ? NULL : a->scale + k / 256 * s.cols, init, accumulate, out, ldo);
+    const float *x = s.stepped ? a->step : s.act == 32 ? NULL : a->scale + k / 256 * s.cols;
+    tile_store(s, &f, x, init, accumulate, out, ldo);
 }
 
 /* All groups of columns, for the rows from r on. */
@@ -280,31 +317,51 @@ QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int 
     }
 }
 
-/* sub, act, shift, min, group (chosen in tile_run): in the order of struct tile_shape */
-TILE_FN(static, tile_s32_a32_shift0, 32, 32, 0, QB_MIN_NONE, 0)
-TILE_FN(static, tile_s32_a32_shift3, 32, 32, 3, QB_MIN_NONE, 0)
-TILE_FN(static, tile_s32_a32_shift4, 32, 32, 4, QB_MIN_NONE, 0)
-TILE_BY_OFFSET(TILE_FN_NAME(s32_a32), shift == 3   ? tile_s32_a32_shift3
-                                      : shift == 4 ? tile_s32_a32_shift4
-                                                   : tile_s32_a32_shift0)
+/* sub, act, shift, min, stepped, group (chosen in tile_run): in the order of struct tile_shape */
+#define TILE_A32(name, sub, shift, min)                                                                      \
+    TILE_FN(static, tile_##name, sub, 32, shift, min, false, 0)                                              \
+    TILE_FN(static, tile_##name##_steps, sub, 32, shift, min, true, 0)
+TILE_A32(s16_a32, 16, 4, QB_MIN_NONE)
+TILE_A32(s32_a32_shift0, 32, 0, QB_MIN_NONE)
+TILE_A32(s32_a32_shift3, 32, 3, QB_MIN_NONE)
+TILE_A32(s32_a32_shift4, 32, 4, QB_MIN_NONE)
+TILE_A32(s32_a32_wide, 32, 7, QB_MIN_NONE)
+TILE_A32(m32_a32, 32, QB_OFFSET_NONE, QB_MIN_F32)
 
-TILE_FN(static, tile_s16_a256_shift4, 16, 256, 4, QB_MIN_NONE, 0)
-TILE_FN(static, tile_s16_a256_shift5, 16, 256, 5, QB_MIN_NONE, 0)
-TILE_FN(static, tile_s16_a256_shift6, 16, 256, 6, QB_MIN_NONE, 0)
-TILE_BY_OFFSET(TILE_FN_NAME(s16_a256), shift == 5   ? tile_s16_a256_shift5
-                                       : shift == 6 ? tile_s16_a256_shift6
-                                                    : tile_s16_a256_shift4)
+/* An instance of TILE_A32 */
+#define WITH_STEPS(name) (p->stepped ? tile_##name##_steps : tile_##name)
+TILE_BY_PANEL(QB_ISA_FN(tile_s16_a32), WITH_STEPS(s16_a32))
+TILE_BY_PANEL(QB_ISA_FN(tile_s32_a32), shift == 3   ? WITH_STEPS(s32_a32_shift3)
+                                       : shift == 4 ? WITH_STEPS(s32_a32_shift4)
+                                                    : WITH_STEPS(s32_a32_shift0))
+TILE_BY_PANEL(QB_ISA_FN(tile_s32_a32_wide), WITH_STEPS(s32_a32_wide))
+TILE_BY_PANEL(QB_ISA_FN(tile_m32_a32), WITH_STEPS(m32_a32))
 
-TILE_FN(static, tile_s32_a256_shift4, 32, 256, 4, QB_MIN_NONE, 0)
-TILE_FN(static, tile_s32_a256_shift6, 32, 256, 6, QB_MIN_NONE, 0)
-TILE_BY_OFFSET(TILE_FN_NAME(s32_a256), shift == 4 ? tile_s32_a256_shift4 : tile_s32_a256_shift6)
+TILE_FN(static, tile_s16_a256_shift4, 16, 256, 4, QB_MIN_NONE, false, 0)
+TILE_FN(static, tile_s16_a256_shift5, 16, 256, 5, QB_MIN_NONE, false, 0)
+TILE_FN(static, tile_s16_a256_shift6, 16, 256, 6, QB_MIN_NONE, false, 0)
+TILE_BY_PANEL(QB_ISA_FN(tile_s16_a256), shift == 5   ? tile_s16_a256_shift5
+                                        : shift == 6 ? tile_s16_a256_shift6
+                                                     : tile_s16_a256_shift4)
 
-TILE_FN(, TILE_FN_NAME(s16_a32), 16, 32, 4, QB_MIN_NONE, 0)
-TILE_FN(, TILE_FN_NAME(s32_a32_wide), 32, 32, 7, QB_MIN_NONE, 0)
-TILE_FN(, TILE_FN_NAME(m32_a32), 32, 32, QB_OFFSET_NONE, QB_MIN_F32, 0)
-TILE_FN(, TILE_FN_NAME(s32_a256_wide), 32, 256, 7, QB_MIN_NONE, 0)
-TILE_FN(, TILE_FN_NAME(m32_a256), 32, 256, QB_OFFSET_NONE, QB_MIN_I16, 0)
-TILE_FN(, TILE_FN_NAME(s256_a256), 256, 256, 0, QB_MIN_NONE, 0)
-TILE_FN(, TILE_FN_NAME(s256_a256_wide), 256, 256, 7, QB_MIN_NONE, 0)
-TILE_FN(, TILE_FN_NAME(s256_m16_a256), 256, 256, QB_OFFSET_NONE, QB_MIN_I16_16, 0)
-TILE_FN(, TILE_FN_NAME(s256_m32_a256), 256, 256, 4, QB_MIN_I16, 0)
+TILE_FN(static, tile_s32_a256_shift4, 32, 256, 4, QB_MIN_NONE, false, 0)
+TILE_FN(static, tile_s32_a256_shift6, 32, 256, 6, QB_MIN_NONE, false, 0)
+TILE_BY_PANEL(QB_ISA_FN(tile_s32_a256), shift == 4 ? tile_s32_a256_shift4 : tile_s32_a256_shift6)
+
+TILE_FN(, QB_ISA_FN(tile_s32_a256_wide), 32, 256, 7, QB_MIN_NONE, false, 0)
+TILE_FN(, QB_ISA_FN(tile_m32_a256), 32, 256, QB_OFFSET_NONE, QB_MIN_I16, false, 0)
+TILE_FN(, QB_ISA_FN(tile_s256_a256), 256, 256, 0, QB_MIN_NONE, false, 0)
+TILE_FN(, QB_ISA_FN(tile_s256_a256_wide), 256, 256, 7, QB_MIN_NONE, false, 0)
+TILE_FN(, QB_ISA_FN(tile_s256_m16_a256), 256, 256, QB_OFFSET_NONE, QB_MIN_I16_16, false, 0)
+TILE_FN(, QB_ISA_FN(tile_s256_m32_a256), 256, 256, 4, QB_MIN_I16, false, 0)
+
+void QB_ISA_FN(scale_steps)(const float *scale, int64_t n, float *steps)
+{
+    for (int64_t i = 0; i < n; i++, scale += QB_PANEL_ROWS) {
+        for (int t = 1; t <= QB_ACT_MAX_STEPS; t++, steps += QB_PANEL_ROWS) {
+            QB_UNROLL
+            for (int r = 0; r < QB_PANEL_ROWS; r += VF_N)
+                vf_store(steps + r, vf_mul(vf_load(scale + r), vf_set1((float)t)));
+        }
+    }
+}

@@ -48,6 +48,29 @@ static struct qb_panel guarded_panel(struct qb_check *c, const struct panel_size
                              .bf16 = qb_check_output(c, s->bf16, 64)};
 }
 
+/* qb_scale_steps_fn in double precision; @return n_scales * QB_ACT_MAX_STEPS * ROWS floats. */
+static float *multiples(struct qb_check *c, const float *scale, size_t n_scales)
+{
+    size_t n = n_scales * QB_ACT_MAX_STEPS * ROWS;
+    float *out = qb_check_input(c, n * sizeof *out, 64);
+    for (size_t i = 0; i < n; i++) {
+        size_t step = i / ROWS % QB_ACT_MAX_STEPS + 1, from = i / ROWS / QB_ACT_MAX_STEPS;
+        out[i] = (float)((double)scale[from * ROWS + i % ROWS] * (double)step);
+    }
+    return out;
+}
+
+/* Does the tile kernel of a row take stepped panels? */
+static bool takes_steps(const struct qb_kernel *tile)
+{
+    size_t n;
+    const struct qb_kernel *rows = qb_kernels(&n);
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].op == QB_OP_SCALE_STEPS && rows[i].isa == tile->isa)
+            return true;
+    return false;
+}
+
 /* A panel made by scalar code: what exact classes are compared with, and the input of tile kernels. */
 static struct qb_panel trusted_panel(struct qb_check *c, const struct qb_problem *p, bool bf16, int64_t row0,
                                      int n_rows, int64_t k0, int64_t n_k)
@@ -252,12 +275,15 @@ void qb_check_gemv(struct qb_check *c, const struct qb_kernel *k)
 
 /* All slices of k, the first with the start values, as the engine runs them. */
 static void run_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_problem *p, int tile,
-                     int n_rows, const float *init, bool accumulate, struct output *o)
+                     int n_rows, const float *init, bool accumulate, bool stepped, struct output *o)
 {
     int64_t slice = p->format->block_elems == 256 && p->n_k > 256 ? 256 : QB_PANEL_K;
     for (int64_t k0 = 0, n_k; k0 < p->n_k; k0 += n_k) {
         n_k = p->n_k - k0 < slice ? p->n_k - k0 : slice;
         struct qb_panel panel = trusted_panel(c, p, qb_problem_is_bf16(k), 0, n_rows, k0, n_k);
+        panel.stepped = stepped;
+        if (stepped)
+            panel.scale_steps = multiples(c, panel.scale, (size_t)(n_k / p->format->sub));
         ((qb_tile_fn *)k->fn)(&panel, &p->a, tile, k0, n_k, k0 == 0 ? init : NULL, accumulate || k0 > 0,
                               o->now, o->ldo);
     }
@@ -268,7 +294,10 @@ static void check_tile_width(struct qb_check *c, const struct qb_kernel *k, stru
     struct qb_rng *rng = qb_check_rng(c);
     int n_rows = (int)(p->n_rows < ROWS ? p->n_rows : ROWS), width;
     bool accumulate = qb_rng_below(rng, 2), with_init = !accumulate && qb_rng_below(rng, 2);
-    qb_problem_case(c, p, "%lld columns in tiles of %lld", n_cols, k->max_cols);
+    bool stepped = p->act_kind == QB_ACT_Q8_STEPS && takes_steps(k) && qb_rng_below(rng, 2);
+    qb_problem_case(c, p,
+                    stepped ? "%lld columns in tiles of %lld, stepped" : "%lld columns in tiles of %lld",
+                    n_cols, k->max_cols);
     qb_problem_weights(c, p);
     qb_problem_activations(c, p, n_cols, k->max_cols);
     int tile = (int)qb_rng_below(rng, (uint32_t)p->a.n_tiles);
@@ -276,7 +305,7 @@ static void check_tile_width(struct qb_check *c, const struct qb_kernel *k, stru
     struct output o = make_output(c, p, ROWS, width);
     float *init = qb_check_input(c, ROWS * sizeof *init, sizeof *init);
     qb_check_fill_f32(c, init, ROWS, p->values);
-    run_tile(c, k, p, tile, n_rows, with_init ? init : NULL, accumulate, &o);
+    run_tile(c, k, p, tile, n_rows, with_init ? init : NULL, accumulate, stepped, &o);
 
     double *w = qb_check_input(c, (size_t)p->n_k * sizeof *w, sizeof *w);
     double *size = qb_check_input(c, (size_t)p->n_k * sizeof *size, sizeof *size);
@@ -318,23 +347,45 @@ void qb_check_tile(struct qb_check *c, const struct qb_kernel *k)
     }
 }
 
+/* --- scale_steps --- */
+
+void qb_check_scale_steps(struct qb_check *c, const struct qb_kernel *k)
+{
+    static const int counts[] = {1, 2, 16, 32};
+    for (size_t i = 0; i < QB_ARRAY_LEN(counts); i++) {
+        for (int v = 0; v < QB_VALUES_COUNT && !qb_check_failed(c); v++) {
+            size_t n = (size_t)counts[i] * ROWS, n_out = n * QB_ACT_MAX_STEPS;
+            qb_check_case(c, "%d scales of %d rows, %s values", counts[i], ROWS,
+                          qb_values_name((enum qb_values)v));
+            float *scale = qb_check_input(c, n * sizeof *scale, 64);
+            float *got = qb_check_output(c, n_out * sizeof *got, 64);
+            qb_check_fill_f32(c, scale, n, (enum qb_values)v);
+            float *want = multiples(c, scale, (size_t)counts[i]);
+            ((qb_scale_steps_fn *)k->fn)(scale, counts[i], got);
+            qb_check_bytes(c, "steps", got, want, n_out * sizeof *got);
+        }
+    }
+}
+
 /* --- act --- */
 
 /*
  * Move half of the values of every block next to where rounding changes its mind: a kernel that multiplies by
  * the reciprocal of the scale then rounds some of them the other way. The largest value stays.
  */
-static void move_to_ties(struct qb_check *c, float *x, int64_t n_k, int64_t block)
+static void move_to_ties(struct qb_check *c, float *x, const struct qb_act *a, int col)
 {
     struct qb_rng *rng = qb_check_rng(c);
-    for (int64_t b = 0; b < n_k; b += block) {
+    int pos, w, tile = qb_act_tile_of(a, col, &pos), block = qb_act_block(a->kind);
+    const float *scale = a->scale + qb_act_tile(a, tile, &w) * (a->n_k / block) + pos;
+    for (int64_t b = 0; b < a->n_k; b += block, scale += w) {
         float max = 0;
         for (int64_t k = b; k < b + block; k++)
             max = fmaxf(max, fabsf(x[k]));
         for (int64_t k = b; k < b + block; k++) {
-            float tie = ((float)qb_rng_below(rng, 252) - 125.5f) * (max / 127.0f);
+            float tie = ((float)qb_rng_below(rng, 252) - 125.5f) * *scale;
             int ulps = (int)qb_rng_below(rng, 5) - 2;
-            if (fabsf(x[k]) < max && qb_rng_below(rng, 2))
+            if (fabsf(x[k]) < max && fabsf(tie) < max && qb_rng_below(rng, 2))
                 x[k] = qb_f32_from_bits(qb_f32_bits(tie) + (uint32_t)ulps);
         }
     }
@@ -351,15 +402,17 @@ static void check_act_case(struct qb_check *c, const struct qb_kernel *k, int n_
                   qb_values_name(v));
     float *x = qb_check_input(c, n * sizeof *x, sizeof *x);
     qb_check_fill_f32(c, x, n, v);
-    for (int col = 0;
-         col < n_cols && v == QB_VALUES_RANDOM && (kind == QB_ACT_Q8_32 || kind == QB_ACT_Q8_256); col++)
-        move_to_ties(c, x + (size_t)col * ldx, n_k, kind == QB_ACT_Q8_32 ? 32 : 256);
     uint8_t *got = qb_check_output(c, bytes, 64), *want = qb_check_output(c, bytes, 64);
     struct qb_act a, truth;
     memcpy(want, got, bytes); /* rounding between the arrays stays as it is */
     qb_act_init(&a, kind, n_cols, n_k, tile_cols, got);
     qb_act_init(&truth, kind, n_cols, n_k, tile_cols, want);
     qb_oracle_quantize(x, ldx, &truth);
+    if (v == QB_VALUES_RANDOM && qb_act_block(kind)) {
+        for (int col = 0; col < n_cols; col++)
+            move_to_ties(c, x + (size_t)col * ldx, &truth, col);
+        qb_oracle_quantize(x, ldx, &truth);
+    }
     for (int c0 = 0, c1; c0 < n_cols; c0 = c1) {
         c1 = c0 + 1 + (int)qb_rng_below(rng, (uint32_t)(n_cols - c0));
         ((qb_act_fn *)k->fn)(x, ldx, c0, c1, &a);
@@ -369,12 +422,12 @@ static void check_act_case(struct qb_check *c, const struct qb_kernel *k, int n_
 
 void qb_check_act(struct qb_check *c, const struct qb_kernel *k)
 {
-    static const int blocks[] = {1, 2, 5}, elems[] = {2, 30, 128, 514};
+    static const int blocks[] = {1, 2, 5, 16, 41}, elems[] = {2, 30, 128, 514};
     for (int n_cols = 1; n_cols <= 20; n_cols++) {
         for (int v = 0; v < QB_VALUES_COUNT && !qb_check_failed(c); v++) {
             int64_t n_k = elems[(n_cols + v) % 4] + (k->key == QB_ACT_F32);
-            if (k->key == QB_ACT_Q8_32 || k->key == QB_ACT_Q8_256)
-                n_k = (int64_t)blocks[n_cols % 3] * (k->key == QB_ACT_Q8_32 ? 32 : 256);
+            if (qb_act_block((enum qb_act_kind)k->key))
+                n_k = (int64_t)blocks[n_cols % 5] * qb_act_block((enum qb_act_kind)k->key);
             check_act_case(c, k, n_cols, 4 + n_cols % 5, n_k, (enum qb_values)v);
         }
     }

@@ -86,9 +86,31 @@ void qb_bench_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_chec
     const struct qb_kernel *decode = qb_check_scalar_row(QB_OP_DECODE_PANEL, f->id, QB_LAYOUT_PLAIN);
     if (decode && !set.bf16)
         ((qb_decode_panel_fn *)decode->fn)(&j->p.m, 0, QB_PANEL_ROWS, 0, QB_PANEL_K, &j->panel);
+    struct qb_kernel_set all;
+    if (j->p.act_kind == QB_ACT_Q8_STEPS && qb_kernel_set_select(&all, k->isa, NULL) == QB_OK &&
+        all.scale_steps) {
+        all.scale_steps(j->panel.scale, QB_PANEL_K / j->form.sub, j->panel.scale_steps);
+        j->panel.stepped = true;
+    }
     j->out = qb_check_output(c, (size_t)(QB_PANEL_ROWS * k->max_cols) * sizeof(float), 64);
     *b = (struct qb_check_bench){run_tile, j, (double)QB_PANEL_ROWS * QB_PANEL_K * k->max_cols,
                                  (double)QB_PANEL_ROWS * QB_PANEL_K};
+}
+
+static void run_scale_steps(void *arg)
+{
+    struct job *j = arg;
+    ((qb_scale_steps_fn *)j->k->fn)(j->panel.scale, QB_PANEL_K / 32, j->panel.scale_steps);
+}
+
+void qb_bench_scale_steps(struct qb_check *c, const struct qb_kernel *k, struct qb_check_bench *b)
+{
+    struct job *j = qb_check_input(c, sizeof *j, 64);
+    j->k = k;
+    qb_panel_init(&j->panel, qb_check_input(c, qb_panel_bytes(), 64));
+    qb_check_fill_f32(c, j->panel.scale, (size_t)QB_PANEL_ROWS * QB_PANEL_K / 32, QB_VALUES_RANDOM);
+    size_t bytes = (size_t)QB_PANEL_ROWS * QB_PANEL_K / 32 * QB_ACT_MAX_STEPS * sizeof(float);
+    *b = (struct qb_check_bench){run_scale_steps, j, 0, (double)bytes};
 }
 
 static void run_act(void *arg)

@@ -83,7 +83,7 @@ static double act_value(const struct qb_act *a, int c, int64_t k)
         return a->f32[(int64_t)c0 * a->n_k + k * width + pos];
     if (a->kind == QB_ACT_BF16)
         return qb_bf16_to_f32(a->bf16[(int64_t)c0 * a->n_k + (k / 2 * width + pos) * 2 + k % 2]);
-    int64_t block = a->kind == QB_ACT_Q8_32 ? 32 : 256;
+    int64_t block = qb_act_block(a->kind);
     double scale = a->scale[c0 * (a->n_k / block) + k / block * width + pos];
     return scale * a->q[(int64_t)c0 * a->n_k + (k / 4 * width + pos) * 4 + k % 4];
 }
