@@ -257,9 +257,9 @@ static uint64_t macs_of(const struct view *v)
 {
     const struct qb_test *t = &v->kase->test;
     const struct qb_work *w = &v->specimen->work;
-    uint64_t calls =
-        ((uint64_t)t->n_prompt + (uint64_t)v->config->n_batch - 1) / (uint64_t)v->config->n_batch;
-    return (uint64_t)(t->n_prompt + t->n_gen) * w->macs_token + (calls + (uint64_t)t->n_gen) * w->macs_output;
+    uint64_t n = (uint64_t)(t->n_prompt + t->n_gen), batch = (uint64_t)v->config->n_batch;
+    uint64_t with_logits = ((uint64_t)t->n_prompt + batch - 1) / batch + (uint64_t)t->n_gen;
+    return n * (w->macs_token - w->macs_last) + with_logits * (w->macs_last + w->macs_output);
 }
 
 /* The mean roof around the samples: on a shared machine it moves, and a share of it should not. */

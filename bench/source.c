@@ -178,9 +178,14 @@ void qb_work_of(struct qb_work *w, const struct qb_model *m, const struct qb_ker
     *w = (struct qb_work){0};
     for (int i = 0; i < m->hp.n_layer; i++) {
         const struct qb_layer *l = &m->layers[i];
-        const struct qb_matrix *all[] = {&l->wq, &l->wk, &l->wv, &l->wo, &l->gate, &l->up, &l->down};
-        for (size_t k = 0; k < QB_ARRAY_LEN(all); k++)
-            count_matrix(w, by_class, all[k], set, &w->macs_token);
+        const struct qb_matrix *qkv[] = {&l->wq, &l->wk, &l->wv};
+        const struct qb_matrix *rest[] = {&l->wo, &l->gate, &l->up, &l->down};
+        w->macs_last = 0;
+        for (size_t k = 0; k < QB_ARRAY_LEN(qkv); k++)
+            count_matrix(w, by_class, qkv[k], set, &w->macs_token);
+        for (size_t k = 0; k < QB_ARRAY_LEN(rest); k++)
+            count_matrix(w, by_class, rest[k], set, &w->macs_last);
+        w->macs_token += w->macs_last;
     }
     count_matrix(w, by_class, &m->output, set, &w->macs_output);
     for (int c = 0; c < QB_PEAK_READ; c++)

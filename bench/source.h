@@ -34,10 +34,13 @@ enum qb_status qb_source_load(struct qb_model **out, const struct qb_variant *v,
                               struct qb_quantized *q, const struct qb_kernel_set *set, struct qb_pool *pool,
                               uint64_t seed, struct qb_err *err);
 
-/* The multiply-adds of a model by the class of the dot product that a kernel set uses for them (QB_PEAK_*).
+/*
+ * The multiply-adds of a model, of those classes of dot products (QB_PEAK_*) that a kernel set uses for them.
+ * macs_last: the part of macs_token that only tokens with logits take, what follows attention in the last
+ * layer.
  */
 struct qb_work {
-    uint64_t macs_token, macs_output, bytes_token;
+    uint64_t macs_token, macs_last, macs_output, bytes_token;
     int cls; /* enum qb_peak_class of most multiply-adds */
 };
 void qb_work_of(struct qb_work *w, const struct qb_model *m, const struct qb_kernel_set *set);
