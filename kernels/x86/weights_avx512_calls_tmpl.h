@@ -5,7 +5,7 @@
  *   void panel_half(m, row0, k0, n_k, p, half, kind);  decode 16 rows into a half of the panel
  *   void gemv_block(s, a, b, acc, cols, kind);         acc[c] += what block b adds to 16 rows
  *
- * and perhaps includes rows2_avx512_tmpl.h before: plain rows of one column.
+ * and perhaps includes rows_few_avx512_tmpl.h before: plain rows of one column.
  */
 
 static __attribute__((noinline)) void panel_tail(const struct qb_matrix *m, int64_t row0, int64_t k0,
@@ -74,8 +74,8 @@ QB_INLINE void gemv_cols(const struct qb_matrix *m, int64_t row0, int64_t n_rows
 QB_INLINE void gemv(const struct qb_matrix *m, int64_t row0, int64_t n_rows, const struct qb_act *a,
                     const float *bias, bool accumulate, float *out, size_t ldo, enum rows16_kind kind)
 {
-#ifdef W_ROWS2
-    if (kind == ROWS16_STRIDED && rows2_gemv(m, row0, n_rows, a, bias, accumulate, out))
+#ifdef W_ROWS_FEW
+    if (kind == ROWS16_STRIDED && rows_gemv(m, row0, n_rows, a, bias, accumulate, out))
         return;
 #endif
 #define W_COLS(n, kind) gemv_cols(m, row0, n_rows, a, bias, accumulate, out, ldo, n, kind)

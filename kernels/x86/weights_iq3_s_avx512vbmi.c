@@ -1,7 +1,7 @@
 /*
  * IQ3_S for AVX512-VBMI: two index bytes for 8 weights, their ninth bits and signs apart.
  */
-#include "kernels/x86/weights_planes_avx512.h"
+#include "kernels/x86/rows_iq3_avx512.h"
 
 #define W_FORMAT QB_FORMAT_IQ3_S
 #define W_BYTES  110
@@ -47,38 +47,6 @@ QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
     }
 }
 
-/* Activations 4 g + p of a block in plane p, and what the offset adds, in every second lane. */
-struct rows2_act {
-    int8_t plane[4][64];
-    int32_t start[16];
-};
-
-QB_INLINE void rows2_act(const struct qb_act *a, int64_t b, struct rows2_act *x)
-{
-    const __m512i by_plane =
-        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-    const __m512i lanes = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    QB_UNROLL
-    for (int i = 0; i < 4; i++) { /* 16 groups */
-        __m512i q = _mm512_shuffle_epi8(_mm512_loadu_si512(a->q + b * 256 + 64 * i), by_plane);
-        q = _mm512_permutexvar_epi32(lanes, q);
-        _mm_store_si128((void *)(x->plane[0] + 16 * i), _mm512_castsi512_si128(q));
-        _mm_store_si128((void *)(x->plane[1] + 16 * i), _mm512_extracti32x4_epi32(q, 1));
-        _mm_store_si128((void *)(x->plane[2] + 16 * i), _mm512_extracti32x4_epi32(q, 2));
-        _mm_store_si128((void *)(x->plane[3] + 16 * i), _mm512_extracti32x4_epi32(q, 3));
-    }
-    __m512i n = _mm512_cvtepu32_epi64(_mm256_loadu_si256((const void *)(a->nsum32 + b * 8)));
-    _mm512_store_si512(x->start, _mm512_slli_epi32(n, W_SHIFT));
-}
-
-/* Bit 6 of byte i: the sign of weight 4 i + plane. */
-QB_INLINE __m512i row_signs(__m512i signs, int plane)
-{
-    const __m512i step = _mm512_set1_epi64(0x1c1814100c080400);
-    return _mm512_multishift_epi64_epi8(_mm512_add_epi8(step, _mm512_set1_epi8((char)((plane + 58) & 63))),
-                                        signs);
-}
-
 QB_INLINE __m512 row_scales(const uint8_t *p)
 {
     const __m512i shift = _mm512_setr_epi32(0, 0, 4, 4, 8, 8, 12, 12, 16, 16, 20, 20, 24, 24, 28, 28);
@@ -87,7 +55,7 @@ QB_INLINE __m512 row_scales(const uint8_t *p)
     return _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_add_epi32(s, s), _mm512_set1_epi32(1)));
 }
 
-QB_INLINE void rows2_block(const uint8_t *const p[2], const struct rows2_act *x, float scale, __m512 acc[2])
+QB_INLINE void rows_block(const uint8_t *const p[2], const struct rows_act *x, float scale, __m512 acc[2])
 {
     static const int level[8] = {1, 3, 5, 7, 9, 11, 13, 15};
     struct planes_index index;
@@ -101,25 +69,14 @@ QB_INLINE void rows2_block(const uint8_t *const p[2], const struct rows2_act *x,
     planes_look_up_512(planes_table(qb_planes_iq3s[1]), &index, half[1]);
     QB_UNROLL
     for (int i = 0; i < 2; i++) {
-        __m512i signs = _mm512_cvtepu32_epi64(_mm256_loadu_si256((const void *)(p[i] + 74)));
-        __m512i sign[4], w[4], even = _mm512_load_si512(x->start), odd = _mm512_setzero_si512();
-        QB_UNROLL
-        for (int plane = 0; plane < 4; plane++)
-            sign[plane] = row_signs(signs, plane);
-        planes_codes_3(half[0][i], sign, 16, level, w);
-        planes_codes_3(half[1][i], sign + 2, 16, level, w + 2);
-        QB_UNROLL
-        for (int plane = 0; plane < 4; plane += 2) {
-            even = _mm512_dpbusd_epi32(even, w[plane], _mm512_load_si512(x->plane[plane]));
-            odd = _mm512_dpbusd_epi32(odd, w[plane + 1], _mm512_load_si512(x->plane[plane + 1]));
-        }
+        __m256i signs = _mm256_loadu_si256((const void *)(p[i] + 74));
+        __m512i dot = rows_iq3_dot(half[0][i], half[1][i], signs, W_SHIFT, level, x);
         __m512 d = _mm512_set1_ps(qb_f16_to_f32(qb_load_u16(p[i])) * scale);
-        __m512 sum = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(even, odd)), row_scales(p[i]));
-        acc[i] = _mm512_fmadd_ps(sum, d, acc[i]);
+        acc[i] = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), row_scales(p[i])), d, acc[i]);
     }
 }
 
-#include "kernels/x86/rows2_avx512_tmpl.h"
+#include "kernels/x86/rows_few_avx512_tmpl.h"
 
 #include "kernels/x86/weights_planes_avx512_tmpl.h"
 
