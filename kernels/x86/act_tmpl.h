@@ -8,9 +8,13 @@
 
 #define VECS_32 (32 / VF_N)
 
-/* Where the next values of one column go; entries of an array lie `width` (of the tile) apart. */
+/*
+ * Where the values of one column go; entries of an array lie `width` (of the tile) apart. Block j of 32
+ * values has its place at i = j * width, the same for all columns of a tile: pointers that move would be
+ * stored and loaded again.
+ */
 struct act_column {
-    int64_t n_k, width;
+    size_t width;
     int32_t *q; /* fours */
     float *scale, *fsum, *step, *ssum;
     uint8_t *steps;
@@ -22,7 +26,7 @@ static struct act_column act_column_at(const struct qb_act *a, int c)
 {
     int pos, width, tile = qb_act_tile_of(a, c, &pos);
     int64_t c0 = qb_act_tile(a, tile, &width), n_k = a->n_k;
-    struct act_column t = {.n_k = n_k, .width = width};
+    struct act_column t = {.width = (size_t)width};
     t.q = (int32_t *)(void *)a->q + c0 * (n_k / 4) + pos;
     t.scale = a->scale + c0 * (n_k / qb_act_block(a->kind)) + pos;
     t.nsum16 = a->nsum16 + c0 * (n_k / 16) + pos;
@@ -107,23 +111,21 @@ INLINE void sums_16(__m256i q, int32_t *lo, int32_t *hi)
     *hi = _mm256_extract_epi32(t, 4) - 16 * 128;
 }
 
-INLINE void store_q(struct act_column *t, __m256i q)
+INLINE void store_q(const struct act_column *t, size_t i, __m256i q)
 {
-    int32_t four[8];
+    int32_t four[8], *to = t->q + 8 * i;
     _mm256_storeu_si256((__m256i *)(void *)four, q);
     UNROLL
-    for (int i = 0; i < 8; i++, t->q += t->width)
-        *t->q = four[i];
+    for (int n = 0; n < 8; n++, to += t->width)
+        *to = four[n];
 }
 
 /* The sums over 32 values and its halves, negated; @return minus the whole sum. */
-INLINE int32_t store_sums(struct act_column *t, int32_t lo, int32_t hi)
+INLINE int32_t store_sums(const struct act_column *t, size_t i, int32_t lo, int32_t hi)
 {
-    t->nsum16[0] = -lo;
-    t->nsum16[t->width] = -hi;
-    t->nsum16 += 2 * t->width;
-    *t->nsum32 = -(lo + hi);
-    t->nsum32 += t->width;
+    t->nsum16[2 * i] = -lo;
+    t->nsum16[2 * i + t->width] = -hi;
+    t->nsum32[i] = -(lo + hi);
     return -(lo + hi);
 }
 
@@ -133,24 +135,23 @@ INLINE int32_t int16_pair(int32_t first, int32_t second)
 }
 
 /* 32 values and the sums of their halves. */
-INLINE void put_32(struct act_column *t, const float *x, float scale, float inverse, int32_t *lo, int32_t *hi)
+INLINE void put_32(const struct act_column *t, size_t i, const float *x, float scale, float inverse,
+                   int32_t *lo, int32_t *hi)
 {
     prefetch_32(x);
     __m256i q = quantize_32(x, scale, inverse);
     sums_16(q, lo, hi);
-    store_q(t, q);
+    store_q(t, i, q);
 }
 
 /* @return the sum of q */
-INLINE int32_t block_q8_32(struct act_column *t, const float *x, float scale, float inverse)
+INLINE int32_t block_q8_32(const struct act_column *t, size_t i, const float *x, float scale, float inverse)
 {
     int32_t lo, hi;
-    put_32(t, x, scale, inverse, &lo, &hi);
-    store_sums(t, lo, hi);
-    *t->scale = scale;
-    *t->fsum = scale * (float)(lo + hi);
-    t->scale += t->width;
-    t->fsum += t->width;
+    put_32(t, i, x, scale, inverse, &lo, &hi);
+    store_sums(t, i, lo, hi);
+    t->scale[i] = scale;
+    t->fsum[i] = scale * (float)(lo + hi);
     return lo + hi;
 }
 
@@ -187,40 +188,36 @@ INLINE void step_scales(const float *x, size_t ldx, int n_cols, int n_blocks, st
     }
 }
 
-INLINE void block_q8_steps(struct act_column *t, const float *x, const struct step_scales *s, int b, int col)
+INLINE void block_q8_steps(const struct act_column *t, size_t i, const float *x, const struct step_scales *s,
+                           int b, int col)
 {
     float steps = s->block[b].steps[col];
-    int32_t sum = block_q8_32(t, x, s->block[b].scale[col], s->block[b].inverse[col]);
-    *t->steps = (uint8_t)steps;
-    *t->ssum = steps * (float)sum;
-    t->steps += t->width;
-    t->ssum += t->width;
+    int32_t sum = block_q8_32(t, i, x, s->block[b].scale[col], s->block[b].inverse[col]);
+    t->steps[i] = (uint8_t)steps;
+    t->ssum[i] = steps * (float)sum;
 }
 
 /* 32 values of a block of 256; @return minus their sum. */
-INLINE int32_t block_part(struct act_column *t, const float *x, float scale, float inverse)
+INLINE int32_t block_part(const struct act_column *t, size_t i, const float *x, float scale, float inverse)
 {
     int32_t lo, hi;
-    put_32(t, x, scale, inverse, &lo, &hi);
-    *t->npair16 = int16_pair(-lo, -hi);
-    t->npair16 += t->width;
-    return store_sums(t, lo, hi);
+    put_32(t, i, x, scale, inverse, &lo, &hi);
+    t->npair16[i] = int16_pair(-lo, -hi);
+    return store_sums(t, i, lo, hi);
 }
 
-INLINE void block_q8_256(struct act_column *t, const float *x, float scale, float inverse)
+INLINE void block_q8_256(const struct act_column *t, size_t i, const float *x, float scale, float inverse)
 {
     int32_t sum = 0;
-    *t->scale = scale;
-    t->scale += t->width;
+    t->scale[i / 8] = scale;
     for (int k = 0; k < 256; k += 64) {
-        int32_t first = block_part(t, x + k, scale, inverse);
-        int32_t second = block_part(t, x + k + 32, scale, inverse);
-        *t->npair = int16_pair(first, second);
-        t->npair += t->width;
+        size_t at = i + (size_t)(k / 32) * t->width;
+        int32_t first = block_part(t, at, x + k, scale, inverse);
+        int32_t second = block_part(t, at + t->width, x + k + 32, scale, inverse);
+        t->npair[at / 2] = int16_pair(first, second);
         sum += first + second;
     }
-    *t->nsum256 = sum;
-    t->nsum256 += t->width;
+    t->nsum256[i / 8] = sum;
 }
 
 /* Columns [c0, c0 + n) of one tile, block after block: what a block writes lies side by side. */
@@ -228,14 +225,15 @@ INLINE void block_q8_256(struct act_column *t, const float *x, float scale, floa
     static void name##_part(const float *x, size_t ldx, int c0, int n, const struct qb_act *a)               \
     {                                                                                                        \
         struct act_column t[QB_MAX_TILE_COLS];                                                               \
-        for (int i = 0; i < n; i++)                                                                          \
-            t[i] = act_column_at(a, c0 + i);                                                                 \
+        for (int c = 0; c < n; c++)                                                                          \
+            t[c] = act_column_at(a, c0 + c);                                                                 \
         x += (size_t)c0 * ldx;                                                                               \
         for (int64_t k = 0; k < a->n_k; k += n_block, x += n_block) {                                        \
             struct block_scales s;                                                                           \
             block_scales(x, ldx, n, n_block, &s);                                                            \
-            for (int i = 0; i < n; i++)                                                                      \
-                block_##name(&t[i], x + (size_t)i * ldx, s.scale[i], s.inverse[i]);                          \
+            for (int c = 0; c < n; c++)                                                                      \
+                block_##name(&t[c], (size_t)(k / 32) * t->width, x + (size_t)c * ldx, s.scale[c],            \
+                             s.inverse[c]);                                                                  \
         }                                                                                                    \
     }
 ACT_PART(q8_32, 32)
@@ -244,20 +242,19 @@ ACT_PART(q8_256, 256)
 static void q8_steps_part(const float *x, size_t ldx, int c0, int n, const struct qb_act *a)
 {
     struct act_column t[QB_MAX_TILE_COLS];
-    for (int i = 0; i < n; i++)
-        t[i] = act_column_at(a, c0 + i);
+    for (int c = 0; c < n; c++)
+        t[c] = act_column_at(a, c0 + c);
     x += (size_t)c0 * ldx;
     for (int64_t k = 0; k < a->n_k; k += QB_ACT_STEP_K, x += QB_ACT_STEP_K) {
         struct step_scales s;
         int n_blocks = (int)(a->n_k - k < QB_ACT_STEP_K ? a->n_k - k : QB_ACT_STEP_K) / 32;
         step_scales(x, ldx, n, n_blocks, &s);
+        for (int c = 0; c < n; c++)
+            t[c].step[(size_t)(k / QB_ACT_STEP_K) * t->width] = s.step[c];
         for (int b = 0; b < n_blocks; b++)
-            for (int i = 0; i < n; i++)
-                block_q8_steps(&t[i], x + (size_t)i * ldx + b * 32, &s, b, i);
-        for (int i = 0; i < n; i++) {
-            *t[i].step = s.step[i];
-            t[i].step += t[i].width;
-        }
+            for (int c = 0; c < n; c++)
+                block_q8_steps(&t[c], (size_t)(k / 32 + b) * t->width, x + (size_t)c * ldx + b * 32, &s, b,
+                               c);
     }
 }
 
