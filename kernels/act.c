@@ -84,6 +84,8 @@ void qb_act_init(struct qb_act *a, enum qb_act_kind kind, int n_cols, int64_t n_
                          .n_cols = n_cols,
                          .n_k = n_k,
                          .n_tiles = n_tiles,
+                         .tile_base = n_cols / n_tiles,
+                         .n_wide = n_cols % n_tiles,
                          .q = part[PART_Q],
                          .scale = part[PART_SCALE],
                          .fsum = part[PART_FSUM],

@@ -59,7 +59,7 @@ struct qb_act {
     int tile_cols;
     int n_cols;
     int64_t n_k;
-    int n_tiles;
+    int n_tiles, tile_base, n_wide; /* the first n_wide tiles have tile_base + 1 columns, the others tile_base */
     int8_t *q;
     float *scale, *fsum, *step, *ssum;
     uint8_t *steps;
@@ -78,14 +78,13 @@ void qb_act_init(struct qb_act *a, enum qb_act_kind kind, int n_cols, int64_t n_
 /* First column and width of tile t: the first n_cols % n_tiles tiles are one column wider. */
 static inline int qb_act_tile(const struct qb_act *a, int t, int *width)
 {
-    int base = a->n_cols / a->n_tiles, wide = a->n_cols % a->n_tiles;
-    *width = base + (t < wide);
-    return t * base + (t < wide ? t : wide);
+    *width = a->tile_base + (t < a->n_wide);
+    return t * a->tile_base + (t < a->n_wide ? t : a->n_wide);
 }
 /* The tile that holds column c, and the position inside it. */
 static inline int qb_act_tile_of(const struct qb_act *a, int c, int *pos)
 {
-    int base = a->n_cols / a->n_tiles, wide = a->n_cols % a->n_tiles;
+    int base = a->tile_base, wide = a->n_wide;
     int t = c < wide * (base + 1) ? c / (base + 1) : wide + (c - wide * (base + 1)) / base;
     int w, c0 = qb_act_tile(a, t, &w);
     *pos = c - c0;
