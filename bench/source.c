@@ -153,6 +153,8 @@ static enum qb_peak_class class_of(const struct qb_kernel_set *set, const struct
     case QB_ACT_Q8_32:
     case QB_ACT_Q8_STEPS:
     case QB_ACT_Q8_256:
+    case QB_ACT_Q8_32_PAIRS:
+    case QB_ACT_Q8_256_PAIRS:
         return QB_PEAK_INT8;
     case QB_ACT_BF16:
         return set->bf16 ? QB_PEAK_BF16 : QB_PEAK_F32;

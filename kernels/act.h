@@ -11,10 +11,10 @@
  *   steps    u8     [n_k / 32][w]       Q8_STEPS only
  *   nsum16   int32  [n_k / 16][w]       minus the sum of q over 16
  *   nsum32   int32  [n_k / 32][w]
- *   nsum256  int32  [n_k / 256][w]      Q8_256 only
- *   npair    int16  [n_k / 64][w][2]    nsum32 in pairs; Q8_256 only
- *   npair16  int16  [n_k / 32][w][2]    nsum16 in pairs; Q8_256 only
- *   fsum     f32    [n_k / 32][w]       scale * sum of q over 32; Q8_32 and Q8_STEPS
+ *   nsum256  int32  [n_k / 256][w]      B = 256
+ *   npair    int16  [n_k / 64][w][2]    nsum32 in pairs; B = 256
+ *   npair16  int16  [n_k / 32][w][2]    nsum16 in pairs; B = 256
+ *   fsum     f32    [n_k / 32][w]       scale * sum of q over 32; B = 32
  *   ssum     f32    [n_k / 32][w]       steps * sum of q over 32; Q8_STEPS only
  *   f32      f32    [n_k][w]            QB_ACT_F32
  *   bf16     u16    [n_k / 2][w][2]     QB_ACT_BF16 (n_k even)
@@ -30,6 +30,14 @@
  * most one step above that of Q8_32, which costs 7 % more noise of rounding; weights of 5 bits and fewer hide
  * it (docs/performance.md). A tile kernel needs only 16 multiples of a weight's scale, which are made once
  * for all columns (qb_panel.scale_steps). A step below FLT_MIN is 0: then steps are 1, scales and q 0.
+ *
+ * Q8_32_PAIRS and Q8_256_PAIRS have the arrays of Q8_32 and Q8_256, and a larger scale where neighbours are
+ * large together: in place of max|x| stands the largest of |x|, of 127/134 |a + b| over the pairs a, b of a
+ * block, and of 127/256 times the sum of the magnitudes of the first and third, or second and fourth, pair of
+ * 8 values (in floats, in this order). Rounding moves each q by half at most, so |q + q'| <= 135 for a pair,
+ * and four magnitudes sum to at most 258: with weights of -127 to 113 (IQ4) two products with codes, 1 to
+ * 241, fit into an int16, and so do four with the weights. The price is more noise of rounding, which weights
+ * of 4 bits hide (docs/performance.md). |x| is less than FLT_MAX / 4.
  */
 #ifndef QB_KERNELS_ACT_H
 #define QB_KERNELS_ACT_H
@@ -47,11 +55,21 @@
 /* Values under one scale of an int8 kind; 0 for floats. */
 static inline int qb_act_block(enum qb_act_kind kind)
 {
-    return kind == QB_ACT_Q8_256 ? 256 : kind == QB_ACT_Q8_32 || kind == QB_ACT_Q8_STEPS ? 32 : 0;
+    bool b32 = kind == QB_ACT_Q8_32 || kind == QB_ACT_Q8_STEPS || kind == QB_ACT_Q8_32_PAIRS;
+    return b32 ? 32 : kind == QB_ACT_Q8_256 || kind == QB_ACT_Q8_256_PAIRS ? 256 : 0;
 }
 static inline int64_t qb_act_step_count(int64_t n_k)
 {
     return (n_k + QB_ACT_STEP_K - 1) / QB_ACT_STEP_K;
+}
+
+/* Kinds of pairs: what the sum of a pair and the magnitudes of two pairs count. */
+#define QB_ACT_PAIR      (127.0f / 134.0f)
+#define QB_ACT_TWO_PAIRS (127.0f / 256.0f)
+
+static inline bool qb_act_is_pairs(enum qb_act_kind kind)
+{
+    return kind == QB_ACT_Q8_32_PAIRS || kind == QB_ACT_Q8_256_PAIRS;
 }
 
 struct qb_act {

@@ -15,11 +15,13 @@ enum qb_format_id {
 };
 
 enum qb_act_kind {
-    QB_ACT_F32,      /* as they are */
-    QB_ACT_BF16,     /* rounded to bfloat16, or f32 where no kernel of the set multiplies bf16 */
-    QB_ACT_Q8_32,    /* int8, one f32 scale per 32 */
-    QB_ACT_Q8_STEPS, /* int8, one scale per 32 that is a multiple of a step per 512 */
-    QB_ACT_Q8_256,   /* int8, one f32 scale per 256 */
+    QB_ACT_F32,         /* as they are */
+    QB_ACT_BF16,        /* rounded to bfloat16, or f32 where no kernel of the set multiplies bf16 */
+    QB_ACT_Q8_32,       /* int8, one f32 scale per 32 */
+    QB_ACT_Q8_STEPS,    /* int8, one scale per 32 that is a multiple of a step per 512 */
+    QB_ACT_Q8_256,      /* int8, one f32 scale per 256 */
+    QB_ACT_Q8_32_PAIRS, /* Q8_32 and Q8_256 with scales that keep sums of neighbours small */
+    QB_ACT_Q8_256_PAIRS,
     QB_ACT_KIND_COUNT
 };
 

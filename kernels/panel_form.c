@@ -7,12 +7,13 @@
 static const struct {
     enum qb_format_id format;
     enum qb_isa isa;
+    enum qb_act_kind act;
     int sub, offset_shift;
     void (*codes)(const void *block, struct qb_codes *out);
     bool magnitudes;
 } forms[] = {
-#define QB_PANEL_FORM(format, isa, sub, offset_shift, codes, magnitudes)                                     \
-    {QB_FORMAT_##format, QB_ISA_##isa, sub, offset_shift, codes, magnitudes},
+#define QB_PANEL_FORM(format, isa, act, sub, offset_shift, codes, magnitudes)                                \
+    {QB_FORMAT_##format, QB_ISA_##isa, QB_ACT_##act, sub, offset_shift, codes, magnitudes},
 #include "kernels/panel_forms.def"
 #undef QB_PANEL_FORM
 };
@@ -23,6 +24,7 @@ struct qb_format qb_panel_form(const struct qb_format *f, enum qb_isa isa)
     for (size_t i = 0; i < QB_ARRAY_LEN(forms); i++) {
         if (forms[i].format != f->id || forms[i].isa != isa)
             continue;
+        form.act = forms[i].act;
         form.sub = forms[i].sub;
         form.offset_shift = forms[i].offset_shift;
         form.codes = forms[i].codes;

@@ -69,8 +69,13 @@ static const char *const tile_class_names[] = {
 _Static_assert(QB_ARRAY_LEN(tile_class_names) == QB_TILE_CLASS_COUNT, "one name per tile class");
 
 static const char *const act_names[] = {
-    [QB_ACT_F32] = "f32",           [QB_ACT_BF16] = "bf16",     [QB_ACT_Q8_32] = "q8_32",
-    [QB_ACT_Q8_STEPS] = "q8_steps", [QB_ACT_Q8_256] = "q8_256",
+    [QB_ACT_F32] = "f32",
+    [QB_ACT_BF16] = "bf16",
+    [QB_ACT_Q8_32] = "q8_32",
+    [QB_ACT_Q8_STEPS] = "q8_steps",
+    [QB_ACT_Q8_256] = "q8_256",
+    [QB_ACT_Q8_32_PAIRS] = "q8_32_pairs",
+    [QB_ACT_Q8_256_PAIRS] = "q8_256_pairs",
 };
 _Static_assert(QB_ARRAY_LEN(act_names) == QB_ACT_KIND_COUNT, "one name per activation kind");
 

@@ -200,7 +200,7 @@ enum qb_act_kind qb_kernel_set_act(const struct qb_kernel_set *set, const struct
 {
     if (set->reference || (f->act == QB_ACT_BF16 && !set->bf16))
         return QB_ACT_F32;
-    return f->act;
+    return qb_panel_form(f, set->isa).act;
 }
 
 /* The class of an integer format by the traits of its panels. */

@@ -15,7 +15,7 @@
     int64_t qb_check_##id(const void *blocks, int64_t n_blocks);
 #include "kernels/formats.def"
 #undef QB_FORMAT
-#define QB_PANEL_FORM(format, isa, sub, offset_shift, codes, magnitudes)                                     \
+#define QB_PANEL_FORM(format, isa, act, sub, offset_shift, codes, magnitudes)                                \
     void codes(const void *block, struct qb_codes *out);
 #include "kernels/panel_forms.def"
 #undef QB_PANEL_FORM

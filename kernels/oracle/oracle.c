@@ -34,9 +34,28 @@ static double largest(const float *x, int64_t n)
     return max;
 }
 
-static float quantize_scale(const float *x, int n)
+/* What the kinds of pairs take for the largest of 8 values; sums are rounded to float. */
+static double largest_pairs(const float *x)
 {
-    float scale = (float)(largest(x, n) / 127.0);
+    double max = 0;
+    for (int i = 0; i < 8; i += 2)
+        max =
+            fmax(max, fabs((double)(float)((double)QB_ACT_PAIR * (double)(float)((double)x[i] + x[i + 1]))));
+    for (int i = 0; i < 4; i += 2) {
+        float first = (float)(fabs((double)x[i]) + fabs((double)x[i + 1]));
+        float second = (float)(fabs((double)x[i + 4]) + fabs((double)x[i + 5]));
+        float both = (float)((double)first + second);
+        max = fmax(max, (double)(float)((double)QB_ACT_TWO_PAIRS * both));
+    }
+    return max;
+}
+
+static float quantize_scale(const float *x, int n, bool pairs)
+{
+    double max = largest(x, n);
+    for (int i = 0; pairs && i < n; i += 8)
+        max = fmax(max, largest_pairs(x + i));
+    float scale = (float)(max / 127.0);
     return scale < FLT_MIN ? 0 : scale;
 }
 
@@ -64,7 +83,7 @@ static void quantize_column(const float *x, struct qb_act *a, int64_t c0, int w,
     float scale = 0;
     for (int64_t k = 0; k < a->n_k; k++) {
         if (k % per == 0) {
-            scale = quantize_scale(x + k, per);
+            scale = quantize_scale(x + k, per, qb_act_is_pairs(a->kind));
             if (a->kind == QB_ACT_Q8_STEPS) {
                 float step = quantize_step(x, a->n_k, k, &steps);
                 a->step[c0 * qb_act_step_count(a->n_k) + k / QB_ACT_STEP_K * w + pos] = step;

@@ -25,9 +25,28 @@ static float largest(const float *x, int64_t n)
     return max;
 }
 
-static float block_scale(const float *x, int n)
+/* Magnitudes of a pair. */
+static float pair_size(const float *x)
 {
-    float scale = largest(x, n) / 127.0f;
+    return fabsf(x[0]) + fabsf(x[1]);
+}
+
+/* What stands for it in the kinds of pairs. */
+static float largest_pairs(const float *x, int n)
+{
+    float max = largest(x, n);
+    for (int i = 0; i < n; i += 2) {
+        max = fmaxf(max, QB_ACT_PAIR * fabsf(x[i] + x[i + 1]));
+        if (i % 8 < 4)
+            max = fmaxf(max, QB_ACT_TWO_PAIRS * (pair_size(x + i) + pair_size(x + i + 4)));
+    }
+    return max;
+}
+
+static float block_scale(enum qb_act_kind kind, const float *x)
+{
+    int n = qb_act_block(kind);
+    float scale = (qb_act_is_pairs(kind) ? largest_pairs(x, n) : largest(x, n)) / 127.0f;
     return scale < FLT_MIN ? 0 : scale;
 }
 
@@ -61,7 +80,7 @@ static int32_t block_q8_32(const struct target *t, const float *x, int64_t k, fl
 static void column_q8_32(const struct target *t, const float *x)
 {
     for (int64_t k = 0; k < t->a->n_k; k += 32)
-        block_q8_32(t, x + k, k, block_scale(x + k, 32));
+        block_q8_32(t, x + k, k, block_scale(t->a->kind, x + k));
 }
 
 /* n values under one step. */
@@ -97,7 +116,7 @@ static void column_q8_256(const struct target *t, const float *x)
     int32_t sum = 0;
     for (int64_t k = 0; k < t->a->n_k; k += 32) {
         if (k % 256 == 0) {
-            scale = block_scale(x + k, 256);
+            scale = block_scale(t->a->kind, x + k);
             t->a->scale[target_index(t, k, 256)] = scale;
             sum = 0;
         }
@@ -137,6 +156,17 @@ void qb_act_q8_steps_scalar(const float *x, size_t ldx, int c0, int c1, struct q
 }
 
 void qb_act_q8_256_scalar(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)
+{
+    act_columns(x, ldx, c0, c1, a, column_q8_256);
+}
+
+/* The kind is in a. */
+void qb_act_q8_32_pairs_scalar(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)
+{
+    act_columns(x, ldx, c0, c1, a, column_q8_32);
+}
+
+void qb_act_q8_256_pairs_scalar(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)
 {
     act_columns(x, ldx, c0, c1, a, column_q8_256);
 }

@@ -14,3 +14,10 @@ INLINE __m256i pack_32(const vf *v)
 }
 
 #include "kernels/x86/act_tmpl.h"
+
+#define block_q8_32_pairs  block_q8_32
+#define block_q8_256_pairs block_q8_256
+ACT_PART(q8_32_pairs, 32, true)
+ACT_PART(q8_256_pairs, 256, true)
+ACT_FN(q8_32_pairs)
+ACT_FN(q8_256_pairs)

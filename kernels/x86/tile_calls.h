@@ -33,7 +33,8 @@
         }                                                                                                    \
     }
 
-/* A class with several instances chooses by the panel: `choice` is an expression of p and of its `shift`. */
+/* A class with several instances: `choice` is an expression of the panel p, its `shift` and the activations
+ * a. */
 #define TILE_BY_PANEL(name, choice)                                                                          \
     void name(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,           \
               const float *init, bool accumulate, float *out, size_t ldo)                                    \

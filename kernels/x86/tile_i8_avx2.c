@@ -5,8 +5,9 @@
  * leave room for several products before vpmaddwd widens the sum to int32 (`depth`). The offset of the codes
  * is paid once per sub-block, from the negated activation sums: in int32, or already in the int16 sums
  * (`center`), which doubles the depth because they are then sums of signed weights; on the way they may
- * wrap. Codes of 8 bits (WIDE) leave no room: panels hold magnitudes, which meet activations of the
- * weight's sign (kernels/panel_forms.def).
+ * wrap. Codes of 8 bits (WIDE) leave no room: panels of Q8_0 hold magnitudes, which meet activations of the
+ * weight's sign; those of IQ4 meet activations of a kind of pairs (kernels/act.h), so that one product does
+ * not saturate and centered sums of two fit.
  *
  * A register tile is 2 vectors of rows x 3 columns, twice for a tile of 6: int16 and int32 sums, two codes, a
  * broadcast and a product fill 16 registers, and 5 loads feed 6 products. Shapes with fewer sums take all 6
@@ -28,7 +29,8 @@ struct tile_shape {
     int sub;   /* weights per fold: 16, 32 or 256 */
     int act;   /* activations per scale: 32 or 256 */
     int shift; /* of the code offset, or QB_OFFSET_NONE */
-    /* products in an int16: floor(32767 / (254 * largest |code - 2^center|)), or less; 0 = WIDE */
+    /* products in an int16: floor(32767 / (254 * largest |code - 2^center|)), or less; 2 with activations of
+     * pairs; 0 = magnitudes */
     int depth;
     enum qb_min_kind min;
     int center; /* int16 sums start at minus 2^center times the activations, or at zero: QB_OFFSET_NONE */
@@ -98,7 +100,7 @@ QB_INLINE int run_weights(struct tile_shape s)
     return s.depth == 0 ? 4 : 4 * s.depth < s.sub ? 4 * s.depth : s.sub;
 }
 
-/* Bytes of a panel for one weight of every row: WIDE panels have magnitudes beside the weights. */
+/* Bytes of a panel for one weight of every row: those of magnitudes have the weights beside them. */
 QB_INLINE int row_bytes(struct tile_shape s)
 {
     return s.depth == 0 ? 2 * QB_PANEL_ROWS : QB_PANEL_ROWS;
@@ -362,9 +364,12 @@ TILE_FN(static, tile_s32_a256_7bit, 3, 2, 32, 256, 6, 2, QB_MIN_NONE, 6)
 TILE_BY_PANEL(qb_tile_s32_a256_avx2, shift == 4 ? tile_s32_a256_5bit : tile_s32_a256_7bit)
 
 TILE_FN(, qb_tile_s16_a32_avx2, 3, 2, 16, 32, 4, 4, QB_MIN_NONE, 4)
-TILE_FN(, qb_tile_s32_a32_wide_avx2, 6, 1, 32, 32, 7, 0, QB_MIN_NONE, NONE)
+TILE_FN(static, tile_s32_a32_magnitudes, 6, 1, 32, 32, 7, 0, QB_MIN_NONE, NONE)
+TILE_FN(static, tile_s32_a32_pairs, 3, 2, 32, 32, 7, 2, QB_MIN_NONE, 7)
+TILE_BY_PANEL(qb_tile_s32_a32_wide_avx2,
+              qb_act_is_pairs(a->kind) ? tile_s32_a32_pairs : tile_s32_a32_magnitudes)
 TILE_FN(, qb_tile_m32_a32_avx2, 3, 2, 32, 32, NONE, 4, QB_MIN_F32, NONE)
-TILE_FN(, qb_tile_s32_a256_wide_avx2, 6, 1, 32, 256, 7, 0, QB_MIN_NONE, NONE)
+TILE_FN(, qb_tile_s32_a256_wide_avx2, 3, 2, 32, 256, 7, 2, QB_MIN_NONE, 7)
 TILE_FN(, qb_tile_m32_a256_avx2, 3, 2, 32, 256, NONE, 4, QB_MIN_I16, NONE)
 TILE_FN(, qb_tile_s256_a256_avx2, 6, 2, 256, 256, 0, 64, QB_MIN_NONE, NONE)
 TILE_FN(, qb_tile_s256_m16_a256_avx2, 3, 2, 256, 256, NONE, 4, QB_MIN_I16_16, 4)

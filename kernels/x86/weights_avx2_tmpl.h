@@ -38,8 +38,7 @@
  *   __m256i gemv_x(const int8_t *q, int i, int col, int cols);
  *            four codes for each row, and the activations of column `col` for them; q: those of the run
  *
- * W_VNNI: for AVX-VNNI. The GEMV takes unsigned codes whatever W_DEPTH is, and sums them by vpdpbusd; panels
- * hold codes where those of AVX2 hold magnitudes beside the weights (kernels/panel_forms.def).
+ * W_VNNI: for AVX-VNNI. The GEMV takes unsigned codes whatever W_DEPTH is, and sums them by vpdpbusd.
  *
  * The loops over blocks and rows are those of weights_frame_avx2_tmpl.h. Products have the codes as the
  * unsigned operand; the offset is paid by starting from the negated activation sums.
@@ -55,10 +54,8 @@
 #define W_ACT        (W_ELEMS == 256 ? 256 : 32)
 #define W_MIN_PAIRS  (256 / qb_min_weights(W_MIN) / 2)
 #define W_WIDE       (W_DEPTH == 0)
-#ifdef W_VNNI
-#define W_MAGNITUDES 0
-#else
-#define W_MAGNITUDES W_WIDE /* qb_format.magnitudes */
+#ifndef W_MAGNITUDES
+#define W_MAGNITUDES 0 /* qb_format.magnitudes (kernels/panel_forms.def) */
 #endif
 _Static_assert(W_ACT == 256 || W_CHUNK == 32, "one activation scale a chunk");
 #ifndef W_NEGATABLE

@@ -1,5 +1,5 @@
 /*
- * IQ4_XS for AVX-VNNI. Its panels hold codes, those of AVX2 magnitudes.
+ * IQ4_XS for AVX-VNNI.
  */
 #define W_VNNI
 #define W_OWN_CODE

@@ -3,6 +3,7 @@
  */
 #include "kernels/x86/weights_q8_0_avx2.h"
 
+#define W_MAGNITUDES 1
 #include "kernels/x86/weights_avx2_tmpl.h"
 
 W_KERNELS(q8_0, plain, ROWS8_PLAIN)

@@ -371,7 +371,8 @@ void qb_check_scale_steps(struct qb_check *c, const struct qb_kernel *k)
 
 /*
  * Move half of the values of every block next to where rounding changes its mind: a kernel that multiplies by
- * the reciprocal of the scale then rounds some of them the other way. The largest value stays.
+ * the reciprocal of the scale then rounds some of them the other way. The largest value stays, and so does
+ * the scale: in kinds of pairs no value comes near the largest (set_apart), and its neighbour stays 0.
  */
 static void move_to_ties(struct qb_check *c, float *x, const struct qb_act *a, int col)
 {
@@ -382,12 +383,25 @@ static void move_to_ties(struct qb_check *c, float *x, const struct qb_act *a, i
         float max = 0;
         for (int64_t k = b; k < b + block; k++)
             max = fmaxf(max, fabsf(x[k]));
+        float most = qb_act_is_pairs(a->kind) ? max / 4 : max;
         for (int64_t k = b; k < b + block; k++) {
             float tie = ((float)qb_rng_below(rng, 252) - 125.5f) * *scale;
             int ulps = (int)qb_rng_below(rng, 5) - 2;
-            if (fabsf(x[k]) < max && fabsf(tie) < max && qb_rng_below(rng, 2))
+            if (x[k] != 0 && fabsf(x[k]) < max && fabsf(tie) < most && qb_rng_below(rng, 2))
                 x[k] = qb_f32_from_bits(qb_f32_bits(tie) + (uint32_t)ulps);
         }
+    }
+}
+
+/* Enlarge one value of every block until no sum of others reaches it. */
+static void set_apart(float *x, int64_t n_k, int64_t block)
+{
+    for (int64_t b = 0; b < n_k; b += block) {
+        float max = 0;
+        for (int64_t k = b; k < b + block; k++)
+            max = fmaxf(max, fabsf(x[k]));
+        x[b] = 4 * max;
+        x[b + 1] = 0;
     }
 }
 
@@ -407,6 +421,8 @@ static void check_act_case(struct qb_check *c, const struct qb_kernel *k, int n_
     memcpy(want, got, bytes); /* rounding between the arrays stays as it is */
     qb_act_init(&a, kind, n_cols, n_k, tile_cols, got);
     qb_act_init(&truth, kind, n_cols, n_k, tile_cols, want);
+    for (int col = 0; col < n_cols && v == QB_VALUES_RANDOM && qb_act_is_pairs(kind); col += 2)
+        set_apart(x + (size_t)col * ldx, n_k, qb_act_block(kind));
     qb_oracle_quantize(x, ldx, &truth);
     if (v == QB_VALUES_RANDOM && qb_act_block(kind)) {
         for (int col = 0; col < n_cols; col++)

@@ -94,13 +94,28 @@ void qb_problem_weights(struct qb_check *c, struct qb_problem *p)
     p->m = (struct qb_matrix){f, p->layout, p->n_rows, p->n_k, packed};
 }
 
+/* A column of values of one size, all of them or one pair in 8: the most that the kinds of pairs allow. */
+static void fill_pairs(struct qb_check *c, float *x, int64_t n)
+{
+    struct qb_rng *rng = qb_check_rng(c);
+    bool all = qb_rng_below(rng, 2);
+    for (int64_t i = 0; i < n; i += 2) {
+        float size = qb_rng_below(rng, 2) ? 1.0f : -1.0f;
+        x[i] = x[i + 1] = all || i % 8 == 0 ? size : 0;
+    }
+}
+
 void qb_problem_activations(struct qb_check *c, struct qb_problem *p, int n_cols, int tile_cols)
 {
     size_t n = (size_t)n_cols * (size_t)p->n_k;
     float *x = qb_check_input(c, n * sizeof *x, sizeof *x);
     /* column by column: the exact values have a period of 32 along k */
     for (int col = 0; col < n_cols; col++)
-        qb_check_fill_f32(c, x + (size_t)col * (size_t)p->n_k, (size_t)p->n_k, p->values);
+        if (qb_act_is_pairs(p->act_kind) && p->values == QB_VALUES_EXTREME &&
+            qb_rng_below(qb_check_rng(c), 2))
+            fill_pairs(c, x + (size_t)col * (size_t)p->n_k, p->n_k);
+        else
+            qb_check_fill_f32(c, x + (size_t)col * (size_t)p->n_k, (size_t)p->n_k, p->values);
     if (p->act_kind == QB_ACT_BF16)
         flush_subnormals(x, n);
     void *storage = qb_check_input(c, qb_act_bytes(p->act_kind, n_cols, p->n_k), 64);

@@ -109,9 +109,23 @@ static int sub_of_panels(int format, enum qb_isa isa)
     return qb_panel_form(qb_format_get((enum qb_format_id)format), isa).sub;
 }
 
+/* AVX2 tiles of codes of 8 bits saturate with other activations than those of pairs, which panel_forms.def
+ * gives them; magnitudes do not. */
+static void check_pairs(const struct qb_kernel_set *set, int format)
+{
+    const struct qb_format *f = qb_format_get((enum qb_format_id)format);
+    enum qb_tile_class class = qb_kernel_set_tile_class(set, f);
+    if (class != QB_TILE_S32_A32_WIDE && class != QB_TILE_S32_A256_WIDE)
+        return;
+    const struct qb_kernel *tile = qb_kernel_set_row(set, QB_OP_TILE, (int)class, 0);
+    bool safe = qb_panel_form(f, set->isa).magnitudes || qb_act_is_pairs(qb_kernel_set_act(set, f));
+    assert_int_equal(tile->isa == QB_ISA_AVX2, safe);
+}
+
 static void check_set(const struct qb_kernel_set *set, enum qb_isa limit)
 {
     for (int f = 0; f < QB_FORMAT_COUNT; f++) {
+        check_pairs(set, f);
         for (int l = 0; l < QB_LAYOUT_COUNT; l++) {
             bool exists = qb_layout_fits((enum qb_layout_id)l, qb_format_get((enum qb_format_id)f),
                                          qb_layout_get((enum qb_layout_id)l)->rows);
