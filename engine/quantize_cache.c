@@ -71,6 +71,9 @@ struct file_list {
 
 static bool add_file(struct file_list *l, const char *name, const struct stat *st)
 {
+    size_t name_bytes = strlen(name) + 1;
+    if (name_bytes > sizeof l->items->name)
+        return true; /* none of ours */
     if (l->n == l->cap) {
         size_t cap = l->cap ? 2 * l->cap : 256;
         struct file *more = realloc(l->items, cap * sizeof *more);
@@ -80,7 +83,7 @@ static bool add_file(struct file_list *l, const char *name, const struct stat *s
         l->cap = cap;
     }
     struct file *f = &l->items[l->n++];
-    snprintf(f->name, sizeof f->name, "%s", name);
+    memcpy(f->name, name, name_bytes);
     f->used = st->st_mtim;
     f->bytes = (uint64_t)st->st_size;
     return true;
