@@ -88,10 +88,8 @@ QB_INLINE __m512i rows_iq2_dot16(const __m512i w[8], __m512i odd, const struct r
 QB_INLINE __m512 rows_iq2_add(__m512 acc, const uint8_t *const p[2], __m512i half0, __m512i half1,
                               __m512i signs, __m512i odd, int sub, const struct rows_act *x, float scale)
 {
-    __m512i sign[8], w[8];
-    planes_split_signs(signs, sign);
-    planes_codes_2(half0, sign, w);
-    planes_codes_2(half1, sign + 4, w + 4);
+    __m512i w[8];
+    planes_codes_iq2(half0, half1, signs, w);
     __m512i sum = sub == 32 ? rows_iq2_dot32(w, odd, x) : rows_iq2_dot16(w, odd, x);
     __m256i d =
         _mm256_set_m128i(_mm_set1_epi16((short)qb_load_u16(p[1])), _mm_set1_epi16((short)qb_load_u16(p[0])));

@@ -24,12 +24,8 @@ QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
     planes_look_up_1024(planes_table(qb_planes_iq2s[0]), &x, half[0]);
     planes_look_up_1024(planes_table(qb_planes_iq2s[1]), &x, half[1]);
     QB_UNROLL
-    for (int h = 0; h < 2; h++) {
-        __m512i sign[8];
-        planes_split_signs(planes_chunk(block, 34 + 8 * c + 4 * h), sign);
-        planes_codes_2(half[0][h], sign, w + 8 * h);
-        planes_codes_2(half[1][h], sign + 4, w + 8 * h + 4);
-    }
+    for (int h = 0; h < 2; h++)
+        planes_codes_iq2(half[0][h], half[1][h], planes_chunk(block, 34 + 8 * c + 4 * h), w + 8 * h);
 }
 
 QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16])
@@ -37,16 +33,9 @@ QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16])
     read_planes(block, c, w);
 }
 
-/* Two nibbles for 32 weights. */
 QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
 {
-    sc->d = _mm512_mul_ps(d, _mm512_set1_ps(0.125f));
-    QB_UNROLL
-    for (int k = 0; k < 8; k++) {
-        __m512i bytes = planes_chunk(block, 74 + k / 4 * 4);
-        int at = k % 4 * 8 - 1; /* doubled; the high bytes of the pairs are cleared */
-        sc->odd[k] = planes_odd(planes_bits(bytes, at, at, at + 4, at + 4), 0x001e001e);
-    }
+    planes_nibble_scales(block, 74, d, sc);
 }
 
 QB_INLINE void rows_act(const struct qb_act *a, int64_t b, struct rows_act *x)

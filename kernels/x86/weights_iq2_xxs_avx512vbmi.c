@@ -18,10 +18,9 @@ QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
     planes_look_up_256(planes_table(qb_planes_iq2xxs[1]), &x, half[1]);
     QB_UNROLL
     for (int h = 0; h < 2; h++) {
-        __m512i word = planes_chunk(block, 6 + 16 * c + 8 * h), sign[8];
-        planes_split_signs(planes_even_signs(planes_bits(word, 0, 7, 14, 21)), sign);
-        planes_codes_2(half[0][h], sign, w + 8 * h);
-        planes_codes_2(half[1][h], sign + 4, w + 8 * h + 4);
+        __m512i word = planes_chunk(block, 6 + 16 * c + 8 * h);
+        __m512i signs = planes_even_signs(planes_bits(word, 0, 7, 14, 21));
+        planes_codes_iq2(half[0][h], half[1][h], signs, w + 8 * h);
     }
 }
 

@@ -291,6 +291,15 @@ QB_INLINE void planes_codes_2(__m512i numbers, const __m512i sign[4], __m512i w[
     }
 }
 
+/* IQ2: codes of all planes, by what the look-ups of both halves gave and a byte of signs a group. */
+QB_INLINE void planes_codes_iq2(__m512i half0, __m512i half1, __m512i signs, __m512i w[8])
+{
+    __m512i sign[8];
+    planes_split_signs(signs, sign);
+    planes_codes_2(half0, sign, w);
+    planes_codes_2(half1, sign + 4, w + 4);
+}
+
 /* IQ3: codes base +- level of planes p, p + 1, by two numbers of three bits. */
 QB_INLINE void planes_codes_3(__m512i numbers, const __m512i sign[2], int base, const int *level,
                               __m512i w[2])
@@ -306,6 +315,18 @@ QB_INLINE __m512i planes_odd(__m512i twice, int mask)
 {
     const int one = mask >> 16 ? 0x00010001 : 1;
     return _mm512_or_si512(_mm512_and_si512(twice, _mm512_set1_epi32(mask)), _mm512_set1_epi32(one));
+}
+
+/* IQ2_XS, IQ2_S: two nibbles for 32 weights, in the chunks from offset o on. */
+QB_INLINE void planes_nibble_scales(const uint8_t *block, int o, __m512 d, struct scales *sc)
+{
+    sc->d = _mm512_mul_ps(d, _mm512_set1_ps(0.125f));
+    QB_UNROLL
+    for (int k = 0; k < 8; k++) {
+        __m512i bytes = planes_chunk(block, o + k / 4 * 4);
+        int at = k % 4 * 8 - 1; /* doubled; the high bytes of the pairs are cleared */
+        sc->odd[k] = planes_odd(planes_bits(bytes, at, at, at + 4, at + 4), 0x001e001e);
+    }
 }
 
 /*
