@@ -17,7 +17,3 @@ QB_INLINE __m256i gemv_code(struct block8 b, int c, int j, int i)
 
 W_GEMV(iq4_nl, plain, avxvnni, ROWS8_PLAIN)
 W_GEMV(iq4_nl, r16, avxvnni, ROWS8_R16)
-W_PANEL(iq4_nl, plain, avxvnni, ROWS8_PLAIN)
-W_PANEL(iq4_nl, r16, avxvnni, ROWS8_R16)
-W_PANEL(iq4_nl, 4x4, avxvnni, ROWS8_4X4)
-W_PANEL(iq4_nl, 8x8, avxvnni, ROWS8_8X8)

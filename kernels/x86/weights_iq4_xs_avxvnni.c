@@ -16,5 +16,3 @@ QB_INLINE __m256i gemv_code(struct block8 b, int c, int j, int i)
 
 W_GEMV(iq4_xs, plain, avxvnni, ROWS8_PLAIN)
 W_GEMV(iq4_xs, r16, avxvnni, ROWS8_R16)
-W_PANEL(iq4_xs, plain, avxvnni, ROWS8_PLAIN)
-W_PANEL(iq4_xs, r16, avxvnni, ROWS8_R16)
