@@ -149,18 +149,10 @@ enum qb_status qb_source_load(struct qb_model **out, const struct qb_variant *v,
 /* The class of the dot product for weights of this format. */
 static enum qb_peak_class class_of(const struct qb_kernel_set *set, const struct qb_format *f)
 {
-    switch (qb_kernel_set_act(set, f)) {
-    case QB_ACT_Q8_32:
-    case QB_ACT_Q8_STEPS:
-    case QB_ACT_Q8_256:
-    case QB_ACT_Q8_32_PAIRS:
-    case QB_ACT_Q8_256_PAIRS:
+    enum qb_act_kind act = qb_kernel_set_act(set, f);
+    if (qb_act_block(act))
         return QB_PEAK_INT8;
-    case QB_ACT_BF16:
-        return set->bf16 ? QB_PEAK_BF16 : QB_PEAK_F32;
-    default:
-        return QB_PEAK_F32;
-    }
+    return act == QB_ACT_BF16 && set->bf16 ? QB_PEAK_BF16 : QB_PEAK_F32;
 }
 
 static void count_matrix(struct qb_work *w, uint64_t *by_class, const struct qb_matrix *m,

@@ -35,7 +35,7 @@ enum qb_status qb_source_load(struct qb_model **out, const struct qb_variant *v,
                               uint64_t seed, struct qb_err *err);
 
 /*
- * The multiply-adds of a model, of those classes of dot products (QB_PEAK_*) that a kernel set uses for them.
+ * The multiply-adds of a model by the class of the dot product that a kernel set uses for them (QB_PEAK_*).
  * macs_last: the part of macs_token that only tokens with logits take, what follows attention in the last
  * layer.
  */

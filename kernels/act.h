@@ -77,8 +77,8 @@ struct qb_act {
     int tile_cols;
     int n_cols;
     int64_t n_k;
-    int n_tiles, tile_base,
-        n_wide; /* the first n_wide tiles have tile_base + 1 columns, the others tile_base */
+    int n_tiles;
+    int tile_base, n_wide; /* the first n_wide tiles have tile_base + 1 columns, the others tile_base */
     int8_t *q;
     float *scale, *fsum, *step, *ssum;
     uint8_t *steps;

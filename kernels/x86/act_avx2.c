@@ -15,9 +15,22 @@ INLINE __m256i pack_32(const vf *v)
 
 #include "kernels/x86/act_tmpl.h"
 
-#define block_q8_32_pairs  block_q8_32
-#define block_q8_256_pairs block_q8_256
-ACT_PART(q8_32_pairs, 32, true)
-ACT_PART(q8_256_pairs, 256, true)
+/* What stands for the largest value in the kinds of pairs. */
+INLINE float block_max_pairs(const float *x, int n)
+{
+    vf m = vf_zero();
+    for (int i = 0; i < n; i += 8) {
+        vf v = vf_load(x + i), a = vf_abs(v);
+        vf sum = vf_abs(vf_add(v, _mm256_permute_ps(v, 0xb1)));
+        vf size = vf_add(a, _mm256_permute_ps(a, 0xb1));
+        vf two = vf_add(size, _mm256_permute2f128_ps(size, size, 1));
+        m = vf_max(vf_max(m, a), vf_mul(sum, vf_set1(QB_ACT_PAIR)));
+        m = vf_max(m, vf_mul(two, vf_set1(QB_ACT_TWO_PAIRS)));
+    }
+    return vf_hmax(m);
+}
+
+ACT_PART(q8_32_pairs, block_q8_32, 32, block_max_pairs)
+ACT_PART(q8_256_pairs, block_q8_256, 256, block_max_pairs)
 ACT_FN(q8_32_pairs)
 ACT_FN(q8_256_pairs)

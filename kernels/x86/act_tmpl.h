@@ -54,35 +54,14 @@ INLINE float block_max(const float *x, int n)
     return vf_hmax(m);
 }
 
-/* What stands for it in the kinds of pairs. */
-INLINE float block_max_pairs(const float *x, int n)
-{
-    const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
-    __m256 m = _mm256_setzero_ps();
-    for (int i = 0; i < n; i += 8) {
-        __m256 v = _mm256_loadu_ps(x + i), a = _mm256_and_ps(v, magnitude);
-        __m256 sum = _mm256_and_ps(_mm256_add_ps(v, _mm256_permute_ps(v, 0xb1)), magnitude);
-        __m256 size = _mm256_add_ps(a, _mm256_permute_ps(a, 0xb1));
-        __m256 two = _mm256_add_ps(size, _mm256_permute2f128_ps(size, size, 1));
-        m = _mm256_max_ps(_mm256_max_ps(m, a), _mm256_mul_ps(sum, _mm256_set1_ps(QB_ACT_PAIR)));
-        m = _mm256_max_ps(m, _mm256_mul_ps(two, _mm256_set1_ps(QB_ACT_TWO_PAIRS)));
-    }
-    __m128 t = _mm_max_ps(_mm256_castps256_ps128(m), _mm256_extractf128_ps(m, 1));
-    t = _mm_max_ps(t, _mm_movehl_ps(t, t));
-    return _mm_cvtss_f32(_mm_max_ss(t, _mm_movehdup_ps(t)));
-}
-
 /* Scales of a block of every column of a tile, and what values are multiplied with: one division for all. */
 struct block_scales {
     float scale[QB_MAX_TILE_COLS], inverse[QB_MAX_TILE_COLS];
 };
 _Static_assert(QB_MAX_TILE_COLS == 8, "the scales of a tile fill a vector");
 
-INLINE void block_scales(const float *x, size_t ldx, int n_cols, int n, bool pairs, struct block_scales *s)
+INLINE void block_scales(const float max[QB_MAX_TILE_COLS], struct block_scales *s)
 {
-    float max[QB_MAX_TILE_COLS] = {0};
-    for (int c = 0; c < n_cols; c++, x += ldx)
-        max[c] = pairs ? block_max_pairs(x, n) : block_max(x, n);
     __m256 scale = _mm256_div_ps(_mm256_loadu_ps(max), _mm256_set1_ps(127.0f));
     __m256 normal = _mm256_cmp_ps(scale, _mm256_set1_ps(FLT_MIN), _CMP_GE_OQ);
     _mm256_storeu_ps(s->scale, _mm256_and_ps(scale, normal));
@@ -239,7 +218,7 @@ INLINE void block_q8_256(const struct act_column *t, size_t i, const float *x, f
 }
 
 /* Columns [c0, c0 + n) of one tile, block after block: what a block writes lies side by side. */
-#define ACT_PART(name, n_block, pairs)                                                                       \
+#define ACT_PART(name, block, n_block, largest)                                                              \
     static void name##_part(const float *x, size_t ldx, int c0, int n, const struct qb_act *a)               \
     {                                                                                                        \
         struct act_column t[QB_MAX_TILE_COLS];                                                               \
@@ -247,15 +226,17 @@ INLINE void block_q8_256(const struct act_column *t, size_t i, const float *x, f
             t[c] = act_column_at(a, c0 + c);                                                                 \
         x += (size_t)c0 * ldx;                                                                               \
         for (int64_t k = 0; k < a->n_k; k += n_block, x += n_block) {                                        \
+            float max[QB_MAX_TILE_COLS] = {0};                                                               \
             struct block_scales s;                                                                           \
-            block_scales(x, ldx, n, n_block, pairs, &s);                                                     \
             for (int c = 0; c < n; c++)                                                                      \
-                block_##name(&t[c], (size_t)(k / 32) * t->width, x + (size_t)c * ldx, s.scale[c],            \
-                             s.inverse[c]);                                                                  \
+                max[c] = largest(x + (size_t)c * ldx, n_block);                                              \
+            block_scales(max, &s);                                                                           \
+            for (int c = 0; c < n; c++)                                                                      \
+                block(&t[c], (size_t)(k / 32) * t->width, x + (size_t)c * ldx, s.scale[c], s.inverse[c]);    \
         }                                                                                                    \
     }
-ACT_PART(q8_32, 32, false)
-ACT_PART(q8_256, 256, false)
+ACT_PART(q8_32, block_q8_32, 32, block_max)
+ACT_PART(q8_256, block_q8_256, 256, block_max)
 
 static void q8_steps_part(const float *x, size_t ldx, int c0, int n, const struct qb_act *a)
 {
