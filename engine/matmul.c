@@ -4,8 +4,10 @@
  * Batches: the rows of all products form one list of panels. A work item is a group of panels times a chunk
  * of columns: for each slice of K its panels are decoded one after the other and multiplied with all tiles of
  * the chunk, so the slice of the activations stays in L2 while the panels pass and the results build up in a
- * small contiguous buffer (rows of the output lie a power of two apart in many models and would evict each
- * other). The last panels are single items, so that workers end together.
+ * small contiguous buffer (columns of the output lie a power of two apart in many models and would evict each
+ * other). Only the first slice may read the output and only the last one writes it, tile by tile, asked for
+ * in time, so that memory is written while the next tiles are multiplied. The last panels are single items,
+ * so that workers end together.
  *
  * Few columns: every worker runs the fused kernel over its own contiguous rows, the same rows at every call,
  * so that their pages lie near it.
@@ -21,8 +23,10 @@
 #define FEW_COLS      64 /* up to so many, all activations fit in L2: panels one by one, each read as a stream */
 #define MAX_CHUNK     512 /* columns whose slice fits in L2 */
 #define SINGLES       4   /* single-panel items per worker at the end */
-#define WRITE_AHEAD   12  /* columns */
 #define STEPS_TILES   16  /* from so many tiles on, all multiples of a panel's scales pay */
+#define CALL_TILES    8   /* in a call of a tile kernel */
+#define FAR_TILES     2   /* the same, when it reads or writes the output */
+#define AHEAD_TILES   32  /* the last ones of a slice, during which the weights of the next are asked for */
 #define GATE_UP_CHUNK 512 /* rows of gate and up at a time in the fused form */
 
 static int chunk_cols(int max_cols)
@@ -172,11 +176,10 @@ static struct stream stream_of(const struct slice *s, int n_steps)
     return t;
 }
 
-/* Into L2: the panel and the activations fill L1. */
 static void stream_step(struct stream *s)
 {
     for (int i = 0; i < s->step && s->runs > 0; i++, s->at += LINE) {
-        __builtin_prefetch(s->at, 0, 2);
+        __builtin_prefetch(s->at);
         if (s->end - s->at > LINE)
             continue;
         s->end += s->stride;
@@ -186,25 +189,144 @@ static void stream_step(struct stream *s)
     }
 }
 
-/* One slice with all tiles of the chunk; meanwhile the weights of the next one come. */
-static void multiply_slice(const struct job *j, const struct slice *s, const struct slice *next,
-                           const struct chunk *ch, struct qb_panel *panel, float *results)
+/* ---- results: where the sums of a strip start from and go to ---- */
+
+/* Of the chunk's first column; ld*: from one column to the next. */
+struct ends {
+    const float *from; /* NULL = 0 */
+    size_t ldf;
+    float *to;
+    size_t ldo;
+    const float *far; /* the output, if this slice reads or writes it, else NULL */
+    size_t ld_far;
+    bool write; /* from the results to the output after each call */
+};
+
+/* Do the tile kernels themselves start from what is there and leave their sums in the output? */
+static bool is_direct(const struct job *j, const struct slice *s)
+{
+    return !j->gated && rows_of(s->p->w, s->panel, 1) == QB_PANEL_ROWS && !(s->p->accumulate && s->p->bias);
+}
+
+static float *output_at(const struct job *j, const struct slice *s, const struct chunk *ch)
+{
+    const struct qb_product *p = j->gated ? j->p : s->p;
+    return p->out + (size_t)ch->c0 * p->ldo + s->panel * QB_PANEL_ROWS;
+}
+
+/* The slice after which a strip's rows of the output can be written: gated, that of up. */
+static bool completes(const struct job *j, const struct slice *s)
+{
+    return s->k0 + s->n_k == j->a->n_k && !(j->gated && s->p == j->p);
+}
+
+/* Sums build up in `results`. A direct strip starts from the output or the bias, and its last slice leaves
+ * them in the output. */
+static struct ends ends_of(const struct job *j, const struct slice *s, const struct chunk *ch, float *results)
+{
+    const struct qb_product *p = j->gated ? j->p : s->p;
+    bool direct = is_direct(j, s), last = completes(j, s), starts = direct && s->k0 == 0;
+    float *out = output_at(j, s, ch);
+    struct ends e = {
+        .from = s->k0 > 0 ? results : NULL, .ldf = QB_PANEL_ROWS, .to = results, .ldo = QB_PANEL_ROWS};
+    if (starts && p->accumulate) {
+        e.from = out;
+        e.ldf = p->ldo;
+    } else if (starts && p->bias) {
+        e.from = p->bias + s->panel * QB_PANEL_ROWS;
+        e.ldf = 0;
+    }
+    if (direct && last) {
+        e.to = out;
+        e.ldo = p->ldo;
+    }
+    e.write = last && !direct;
+    e.far = last || e.from == out ? out : NULL;
+    e.ld_far = p->ldo;
+    return e;
+}
+
+/* Columns [c0, c1) of a strip's part of the output, which lie far apart. */
+static void expect_output(const struct ends *e, int c0, int c1)
+{
+    const float *out = e->far + (size_t)c0 * e->ld_far;
+    for (int c = c0; c < c1; c++, out += e->ld_far) {
+        for (int r = 0; r < QB_PANEL_ROWS; r += LINE / (int)sizeof *out)
+            __builtin_prefetch(out + r, 1);
+        __builtin_prefetch(out + QB_PANEL_ROWS - 1, 1);
+    }
+}
+
+/* n rows of one column: onto what is there, with the bias. */
+static void write_column(const struct qb_product *p, int64_t row0, int n, float *out, const float *results)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = (p->accumulate ? out[i] : 0) + (p->bias ? p->bias[row0 + i] : 0) + results[i];
+}
+
+/* Columns [c0, c1) of a strip that is not direct: to the output, or silu(gate) * up. */
+static void write_columns(const struct job *j, const struct slice *s, const struct chunk *ch, int c0, int c1,
+                          const float *results)
+{
+    const struct qb_product *p = j->gated ? j->p : s->p;
+    size_t strip = (size_t)QB_PANEL_ROWS * (size_t)ch->n, at = (size_t)c0 * QB_PANEL_ROWS;
+    float *out = output_at(j, s, ch) + (size_t)c0 * p->ldo;
+    int n = rows_of(p->w, s->panel, 1);
+    for (int c = c0; c < c1; c++, at += QB_PANEL_ROWS, out += p->ldo) {
+        if (j->gated) /* the strip before is that of gate */
+            j->set->silu_mul(results + at - strip, results + at, n, out);
+        else
+            write_column(p, s->panel * QB_PANEL_ROWS, n, out, results + at);
+    }
+}
+
+/* ---- slices with all columns ---- */
+
+static void decode(const struct job *j, const struct slice *s, const struct chunk *ch, struct qb_panel *panel)
 {
     const struct qb_matrix *m = s->p->w;
-    qb_tile_fn *tile = j->set->tile[qb_kernel_set_tile_class(j->set, m->format)];
-    struct stream ahead = {.runs = 0};
-    if (next->n_k > 0)
-        ahead = stream_of(next, ch->t1 - ch->t0);
     j->set->decode_panel[m->format->id][m->layout](m, s->panel * QB_PANEL_ROWS, rows_of(m, s->panel, 1),
                                                    s->k0, s->n_k, panel);
     panel->stepped = j->a->kind == QB_ACT_Q8_STEPS && j->set->scale_steps && ch->t1 - ch->t0 >= STEPS_TILES;
     if (panel->stepped)
         j->set->scale_steps(panel->scale, s->n_k / m->format->sub, panel->scale_steps);
-    for (int t = ch->t0; t < ch->t1; t++) {
-        int width, c = qb_act_tile(j->a, t, &width) - ch->c0;
-        stream_step(&ahead);
-        tile(panel, j->a, t, s->k0, s->n_k, NULL, s->k0 > 0, results + (size_t)c * QB_PANEL_ROWS,
-             QB_PANEL_ROWS);
+}
+
+/* The first column of tile t in the chunk; of its end for t = t1. */
+static int column_at(const struct job *j, const struct chunk *ch, int t)
+{
+    int width;
+    return t >= ch->t1 ? ch->n : qb_act_tile(j->a, t, &width) - ch->c0;
+}
+
+/*
+ * One slice with all tiles of the chunk. Meanwhile the weights of the next one come, and the output of the
+ * next call.
+ */
+static void multiply_slice(const struct job *j, const struct slice *s, const struct slice *next,
+                           const struct chunk *ch, struct qb_panel *panel, float *results)
+{
+    qb_tile_fn *tile = j->set->tile[qb_kernel_set_tile_class(j->set, s->p->w->format)];
+    struct ends e = ends_of(j, s, ch, results);
+    struct stream ahead = {.runs = 0};
+    int step = e.far ? FAR_TILES : CALL_TILES,
+        n = ch->t1 - ch->t0 < AHEAD_TILES ? ch->t1 - ch->t0 : AHEAD_TILES;
+    if (next->n_k > 0)
+        ahead = stream_of(next, (n + step - 1) / step);
+    decode(j, s, ch, panel);
+    if (e.far)
+        expect_output(&e, 0, column_at(j, ch, ch->t0 + step));
+    for (int t = ch->t0; t < ch->t1; t += step) {
+        int end = t + step < ch->t1 ? t + step : ch->t1;
+        int c0 = column_at(j, ch, t), c1 = column_at(j, ch, end);
+        if (ch->t1 - t <= AHEAD_TILES)
+            stream_step(&ahead);
+        if (e.far)
+            expect_output(&e, c1, column_at(j, ch, end + step));
+        tile(panel, j->a, t, end, s->k0, s->n_k, qb_start_at(e.from, (size_t)c0 * e.ldf), e.ldf,
+             e.to + (size_t)c0 * e.ldo, e.ldo);
+        if (e.write)
+            write_columns(j, s, ch, c0, c1, results);
     }
 }
 
@@ -233,77 +355,7 @@ static void multiply_strips(const struct job *j, int64_t first, int n, const str
     }
 }
 
-/* ---- results ---- */
-
-/* The output of n rows is far from that of the next column: ask for it in time. */
-static void prefetch_rows(const float *out, int n)
-{
-    for (int i = 0; i < n; i += 16)
-        __builtin_prefetch(out + i, 1);
-    __builtin_prefetch(out + n - 1, 1);
-}
-
-/* Rows [row0, row0 + n) of one column: from or onto the output. */
-static void write_column(const struct qb_product *p, int64_t row0, int n, float *out, const float *results)
-{
-    if (p->accumulate)
-        for (int i = 0; i < n; i++)
-            out[i] += results[i];
-    else
-        memcpy(out, results, (size_t)n * sizeof *out);
-    if (p->bias)
-        for (int i = 0; i < n; i++)
-            out[i] += p->bias[row0 + i];
-}
-
-/*
- * Rows [row0, row0 + n) of one column out of the strips' results, `stride` apart: to the output, or
- * silu(gate) * up.
- */
-static void write_strips(const struct job *j, const struct qb_product *p, int64_t row0, int n, float *out,
-                         const float *results, size_t stride)
-{
-    for (int i = 0; i < n; i += QB_PANEL_ROWS) {
-        int left = n - i < QB_PANEL_ROWS ? n - i : QB_PANEL_ROWS;
-        if (j->gated) {
-            j->set->silu_mul(results, results + stride, left, out + i);
-            results += stride;
-        } else {
-            write_column(p, row0 + i, left, out + i, results);
-        }
-        results += stride;
-    }
-}
-
-/* The results of n_panels neighbouring panels, column by column. */
-static void write_panels(const struct job *j, const struct slice *first, int n_panels, const struct chunk *ch,
-                         const float *results)
-{
-    const struct qb_product *p = first->p;
-    size_t stride = (size_t)QB_PANEL_ROWS * (size_t)ch->n;
-    int64_t row0 = first->panel * QB_PANEL_ROWS;
-    int n = rows_of(p->w, first->panel, n_panels);
-    float *out = p->out + (size_t)ch->c0 * p->ldo + row0;
-    for (int c = 0; c < ch->n; c++, out += p->ldo, results += QB_PANEL_ROWS) {
-        if (c + WRITE_AHEAD < ch->n)
-            prefetch_rows(out + (size_t)WRITE_AHEAD * p->ldo, n);
-        write_strips(j, p, row0, n, out, results, stride);
-    }
-}
-
 /* ---- batches ---- */
-
-static void batch_item(const struct job *j, int64_t first, int n, const struct chunk *ch, struct scratch *s)
-{
-    int per_panel = j->gated ? 2 : 1;
-    multiply_strips(j, first, n, ch, s);
-    for (int i = 0, count; i < n; i += count) {
-        struct slice at = strip_at(j, first + i);
-        int64_t left = (panels_of(at.p->w) - at.panel) * per_panel;
-        count = left < n - i ? (int)left : n - i;
-        write_panels(j, &at, count / per_panel, ch, s->results + (size_t)i * QB_PANEL_ROWS * (size_t)ch->n);
-    }
-}
 
 static void batch(struct qb_worker *w, const struct job *j, int64_t n_strips, struct scratch *s)
 {
@@ -315,7 +367,7 @@ static void batch(struct qb_worker *w, const struct job *j, int64_t n_strips, st
         int count, chunk;
         plan_item(&plan, begin, &first, &count, &chunk);
         struct chunk ch = chunk_at(j->a, chunk, plan.n_chunks);
-        batch_item(j, first * unit, count * unit, &ch, s);
+        multiply_strips(j, first * unit, count * unit, &ch, s);
     }
 }
 

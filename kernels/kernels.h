@@ -94,14 +94,18 @@ const char *qb_tile_class_name(enum qb_tile_class c); /* "s32_a32", ... */
 typedef void qb_decode_panel_fn(const struct qb_matrix *m, int64_t row0, int n_rows, int64_t k0, int64_t n_k,
                                 struct qb_panel *p);
 /*
- * Multiply a panel (32 rows, slice [k0, k0 + n_k)) with tile `tile` of the activations:
- *   out[c * ldo + r] (+)= sum over the slice, c = column in the tile (0..width-1), r = 0..31.
- * `init` (32 floats or NULL = 0) is the start value when !accumulate; with accumulate the sum is added to
- * out. Stepped panels, at the levels that have scale_steps: k0 is a multiple of QB_ACT_STEP_K, n_k at most
- * that. Float class.
+ * Multiply a panel (32 rows, slice [k0, k0 + n_k)) with tiles [t0, t1) of the activations:
+ *   out[c * ldo + r] = from[c * ldf + r] + sum over the slice, c = column from tile t0's first on, r = 0..31.
+ * `from` may be NULL (0) or `out`; ldf = 0 starts every column with the same values (a bias). Stepped panels,
+ * at the levels that have scale_steps: k0 is a multiple of QB_ACT_STEP_K, n_k at most that. Float class.
  */
-typedef void qb_tile_fn(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,
-                        const float *init, bool accumulate, float *out, size_t ldo);
+typedef void qb_tile_fn(const struct qb_panel *p, const struct qb_act *a, int t0, int t1, int64_t k0,
+                        int64_t n_k, const float *from, size_t ldf, float *out, size_t ldo);
+/* Start values n further on. */
+static inline const float *qb_start_at(const float *from, size_t n)
+{
+    return from ? from + n : NULL;
+}
 /*
  * Fused product for 1..QB_GEMV_MAX_COLS columns (all in one tile) and rows [row0, row0 + n_rows), row0 a
  * multiple of 16: out[c * ldo + r] (+)= bias[r] + sum over k, r = the row in the matrix. bias may be NULL =

@@ -31,14 +31,14 @@ void qb_act_bf16_scalar(const float *x, size_t ldx, int c0, int c1, struct qb_ac
     }
 }
 
-static void tile_store(const float *sum, const float *init, bool accumulate, float *out)
+static void tile_store(const float *sum, const float *from, float *out)
 {
     for (int r = 0; r < QB_PANEL_ROWS; r++)
-        out[r] = (accumulate ? out[r] : init ? init[r] : 0) + sum[r];
+        out[r] = (from ? from[r] : 0) + sum[r];
 }
 
-void qb_tile_f32_scalar(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,
-                        const float *init, bool accumulate, float *out, size_t ldo)
+static void tile_f32(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,
+                     const float *from, size_t ldf, float *out, size_t ldo)
 {
     int w;
     const float *x = a->f32 + qb_act_tile(a, tile, &w) * a->n_k + k0 * w;
@@ -47,12 +47,12 @@ void qb_tile_f32_scalar(const struct qb_panel *p, const struct qb_act *a, int ti
         for (int64_t k = 0; k < n_k; k++)
             for (int r = 0; r < QB_PANEL_ROWS; r++)
                 sum[r] += p->f32[k * QB_PANEL_ROWS + r] * x[k * w + c];
-        tile_store(sum, init, accumulate, out + (size_t)c * ldo);
+        tile_store(sum, qb_start_at(from, (size_t)c * ldf), out + (size_t)c * ldo);
     }
 }
 
-void qb_tile_bf16_scalar(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,
-                         const float *init, bool accumulate, float *out, size_t ldo)
+static void tile_bf16(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,
+                      const float *from, size_t ldf, float *out, size_t ldo)
 {
     int w;
     const uint16_t *x = a->bf16 + qb_act_tile(a, tile, &w) * a->n_k + k0 * w;
@@ -63,9 +63,22 @@ void qb_tile_bf16_scalar(const struct qb_panel *p, const struct qb_act *a, int t
             for (int r = 0; r < QB_PANEL_ROWS; r++)
                 sum[r] += qb_bf16_to_f32(p->bf16[(k / 2 * QB_PANEL_ROWS + r) * 2 + k % 2]) * b;
         }
-        tile_store(sum, init, accumulate, out + (size_t)c * ldo);
+        tile_store(sum, qb_start_at(from, (size_t)c * ldf), out + (size_t)c * ldo);
     }
 }
+
+#define TILE_FN(name)                                                                                        \
+    void qb_##name##_scalar(const struct qb_panel *p, const struct qb_act *a, int t0, int t1, int64_t k0,    \
+                            int64_t n_k, const float *from, size_t ldf, float *out, size_t ldo)              \
+    {                                                                                                        \
+        for (int w; t0 < t1; t0++, out += (size_t)w * ldo) {                                                 \
+            qb_act_tile(a, t0, &w);                                                                          \
+            name(p, a, t0, k0, n_k, from, ldf, out, ldo);                                                    \
+            from = qb_start_at(from, (size_t)w * ldf);                                                       \
+        }                                                                                                    \
+    }
+TILE_FN(tile_f32)
+TILE_FN(tile_bf16)
 
 /* Weights [k, k + n) of a row. */
 static void read_weights(const struct qb_matrix *m, int64_t row, int64_t k, int64_t n, float *out)

@@ -139,28 +139,29 @@ static float act_block(const struct qb_panel *p, const struct column *c, int r, 
     return sum;
 }
 
-static void tile_scalar(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,
-                        const float *init, bool accumulate, float *out, size_t ldo, struct traits t)
+static void tile_scalar(const struct qb_panel *p, const struct qb_act *a, int t0, int t1, int64_t k0,
+                        int64_t n_k, const float *from, size_t ldf, float *out, size_t ldo, struct traits t)
 {
-    int width;
-    qb_act_tile(a, tile, &width);
-    for (int pos = 0; pos < width; pos++) {
-        struct column c = column_of(a, tile, pos);
+    int width, first = qb_act_tile(a, t0, &width);
+    int end = qb_act_tile(a, t1 - 1, &width) + width;
+    for (int col = first; col < end; col++) {
+        int at, tile = qb_act_tile_of(a, col, &at), pos = col - first;
+        struct column c = column_of(a, tile, at);
         for (int r = 0; r < QB_PANEL_ROWS; r++) {
-            float *y = out + (size_t)pos * ldo + r;
-            float sum = accumulate ? *y : init ? init[r] : 0;
+            float sum = from ? from[(size_t)pos * ldf + r] : 0;
             for (int64_t k = 0; k < n_k; k += t.act)
                 sum += act_block(p, &c, r, k0, k, t);
-            *y = sum;
+            out[(size_t)pos * ldo + r] = sum;
         }
     }
 }
 
 #define TILE(name, sub, act, min)                                                                            \
-    void qb_tile_##name##_scalar(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0,     \
-                                 int64_t n_k, const float *init, bool accumulate, float *out, size_t ldo)    \
+    void qb_tile_##name##_scalar(const struct qb_panel *p, const struct qb_act *a, int t0, int t1,           \
+                                 int64_t k0, int64_t n_k, const float *from, size_t ldf, float *out,         \
+                                 size_t ldo)                                                                 \
     {                                                                                                        \
-        tile_scalar(p, a, tile, k0, n_k, init, accumulate, out, ldo, (struct traits){sub, act, min});        \
+        tile_scalar(p, a, t0, t1, k0, n_k, from, ldf, out, ldo, (struct traits){sub, act, min});             \
     }
 TILE(s16_a32, 16, 32, QB_MIN_NONE)
 TILE(s32_a32, 32, 32, QB_MIN_NONE)

@@ -60,7 +60,7 @@ void qb_decode_panel_bf16_r16_avx512bf16(const struct qb_matrix *m, int64_t row0
 }
 
 INLINE void tile_bf16(const struct qb_panel *p, const struct qb_act *a, int64_t c0, int w, int64_t k0,
-                      int64_t n_k, const float *init, bool accumulate, float *out, size_t ldo)
+                      int64_t n_k, const float *from, size_t ldf, float *out, size_t ldo)
 {
     const int32_t *x = (const int32_t *)(const void *)a->bf16 + (c0 * a->n_k + k0 * w) / 2;
     const uint16_t *panel = p->bf16;
@@ -80,30 +80,32 @@ INLINE void tile_bf16(const struct qb_panel *p, const struct qb_act *a, int64_t 
     UNROLL
     for (int c = 0; c < w; c++) {
         float *o = out + (size_t)c * ldo;
-        const float *from = accumulate ? o : init;
-        vf_store(o, from ? vf_add(vf_load(from), acc0[c]) : acc0[c]);
-        vf_store(o + 16, from ? vf_add(vf_load(from + 16), acc1[c]) : acc1[c]);
+        const float *start = qb_start_at(from, (size_t)c * ldf);
+        vf_store(o, start ? vf_add(vf_load(start), acc0[c]) : acc0[c]);
+        vf_store(o + 16, start ? vf_add(vf_load(start + 16), acc1[c]) : acc1[c]);
     }
 }
 
 #define TILE_CASE(W)                                                                                         \
     case W:                                                                                                  \
-        tile_bf16(p, a, c0, W, k0, n_k, init, accumulate, out, ldo);                                         \
+        tile_bf16(p, a, c0, W, k0, n_k, from, ldf, out, ldo);                                                \
         break;
 
-void qb_tile_bf16_avx512bf16(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0,
-                             int64_t n_k, const float *init, bool accumulate, float *out, size_t ldo)
+void qb_tile_bf16_avx512bf16(const struct qb_panel *p, const struct qb_act *a, int t0, int t1, int64_t k0,
+                             int64_t n_k, const float *from, size_t ldf, float *out, size_t ldo)
 {
-    int w;
-    int64_t c0 = qb_act_tile(a, tile, &w);
-    switch (w) {
-        TILE_CASE(1)
-        TILE_CASE(2)
-        TILE_CASE(3)
-        TILE_CASE(4)
-        TILE_CASE(5)
-        TILE_CASE(6)
-        TILE_CASE(7)
+    for (int w; t0 < t1; t0++, out += (size_t)w * ldo) {
+        int64_t c0 = qb_act_tile(a, t0, &w);
+        switch (w) {
+            TILE_CASE(1)
+            TILE_CASE(2)
+            TILE_CASE(3)
+            TILE_CASE(4)
+            TILE_CASE(5)
+            TILE_CASE(6)
+            TILE_CASE(7)
+        }
+        from = qb_start_at(from, (size_t)w * ldf);
     }
 }
 

@@ -134,8 +134,8 @@ DECODE_FN(decode_panel_bf16_plain, decode_plain, W_BF16)
 DECODE_FN(decode_panel_bf16_r16, decode_r16_bf16)
 
 /* w columns x TILE_VECS row vectors of the panel, from its row `row`. */
-INLINE void tile_pass(const float *panel, const float *x, int w, int64_t n_k, const float *init,
-                      bool accumulate, float *out, size_t ldo)
+INLINE void tile_pass(const float *panel, const float *x, int w, int64_t n_k, const float *from, size_t ldf,
+                      float *out, size_t ldo)
 {
     vf acc[TILE_COLS][TILE_VECS];
     UNROLL
@@ -161,33 +161,34 @@ INLINE void tile_pass(const float *panel, const float *x, int w, int64_t n_k, co
     for (int c = 0; c < w; c++) {
         UNROLL
         for (int j = 0; j < TILE_VECS; j++) {
-            float *o = out + (size_t)c * ldo + j * VF_N;
-            const float *from = accumulate ? o : init ? init + j * VF_N : NULL;
-            vf_store(o, from ? vf_add(vf_load(from), acc[c][j]) : acc[c][j]);
+            vf start = from ? vf_load(from + (size_t)c * ldf + j * VF_N) : vf_zero();
+            vf_store(out + (size_t)c * ldo + j * VF_N, vf_add(start, acc[c][j]));
         }
     }
 }
 
 INLINE void tile_f32(const struct qb_panel *p, const struct qb_act *a, int64_t c0, int w, int64_t k0,
-                     int64_t n_k, const float *init, bool accumulate, float *out, size_t ldo)
+                     int64_t n_k, const float *from, size_t ldf, float *out, size_t ldo)
 {
     const float *x = a->f32 + c0 * a->n_k + k0 * w;
     for (int r = 0; r < QB_PANEL_ROWS; r += TILE_VECS * VF_N)
-        tile_pass(p->f32 + r, x, w, n_k, init ? init + r : NULL, accumulate, out + r, ldo);
+        tile_pass(p->f32 + r, x, w, n_k, qb_start_at(from, (size_t)r), ldf, out + r, ldo);
 }
 
 #define TILE_CASE(W)                                                                                         \
     case W:                                                                                                  \
-        tile_f32(p, a, c0, W, k0, n_k, init, accumulate, out, ldo);                                          \
+        tile_f32(p, a, c0, W, k0, n_k, from, ldf, out, ldo);                                                 \
         break;
 
-void QB_ISA_FN(tile_f32)(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,
-                         const float *init, bool accumulate, float *out, size_t ldo)
+void QB_ISA_FN(tile_f32)(const struct qb_panel *p, const struct qb_act *a, int t0, int t1, int64_t k0,
+                         int64_t n_k, const float *from, size_t ldf, float *out, size_t ldo)
 {
-    int w;
-    int64_t c0 = qb_act_tile(a, tile, &w);
-    switch (w) {
-        TILE_CASES
+    for (int w; t0 < t1; t0++, out += (size_t)w * ldo) {
+        int64_t c0 = qb_act_tile(a, t0, &w);
+        switch (w) {
+            TILE_CASES
+        }
+        from = qb_start_at(from, (size_t)w * ldf);
     }
 }
 

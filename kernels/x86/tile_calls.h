@@ -2,7 +2,7 @@
  * From register tiles to the kernels of the registry: what the integer tile files share. The includer defines
  * struct tile_shape, whose first member is the width of a tile, and
  *
- *   void tile_run(p, a, tile, k0, n_k, init, accumulate, out, ldo, shape);  inlined for a constant shape
+ *   void tile_run(p, a, t0, t1, k0, n_k, from, ldf, out, ldo, shape);  inlined for a constant shape
  */
 #ifndef QB_KERNELS_TILE_CALLS_H
 #define QB_KERNELS_TILE_CALLS_H
@@ -13,36 +13,39 @@
 
 #define TILE_CASE(N, ...)                                                                                    \
     case N:                                                                                                  \
-        tile_run(p, a, tile, k0, n_k, init, accumulate, out, ldo, (struct tile_shape){N, __VA_ARGS__});      \
+        tile_run(p, a, t0, k0, n_k, from, ldf, out, ldo, (struct tile_shape){N, __VA_ARGS__});               \
         break;
 
-/* One kernel: a switch over the tile width, each case fully specialized. */
+/* One kernel: a switch over the width of tiles, each case fully specialized; they have two widths at most. */
 #define TILE_FN(linkage, name, ...)                                                                          \
-    linkage void name(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,   \
-                      const float *init, bool accumulate, float *out, size_t ldo)                            \
+    linkage void name(const struct qb_panel *p, const struct qb_act *a, int t0, int t1, int64_t k0,          \
+                      int64_t n_k, const float *from, size_t ldf, float *out, size_t ldo)                    \
     {                                                                                                        \
-        int w;                                                                                               \
-        qb_act_tile(a, tile, &w);                                                                            \
-        switch (w) {                                                                                         \
-            TILE_CASE(1, __VA_ARGS__)                                                                        \
-            TILE_CASE(2, __VA_ARGS__)                                                                        \
-            TILE_CASE(3, __VA_ARGS__)                                                                        \
-            TILE_CASE(4, __VA_ARGS__)                                                                        \
-            TILE_CASE(5, __VA_ARGS__)                                                                        \
-            TILE_CASE(6, __VA_ARGS__)                                                                        \
+        for (int w; t0 < t1; t0++) {                                                                         \
+            qb_act_tile(a, t0, &w);                                                                          \
+            switch (w) {                                                                                     \
+                TILE_CASE(1, __VA_ARGS__)                                                                    \
+                TILE_CASE(2, __VA_ARGS__)                                                                    \
+                TILE_CASE(3, __VA_ARGS__)                                                                    \
+                TILE_CASE(4, __VA_ARGS__)                                                                    \
+                TILE_CASE(5, __VA_ARGS__)                                                                    \
+                TILE_CASE(6, __VA_ARGS__)                                                                    \
+            }                                                                                                \
+            out += (size_t)w * ldo;                                                                          \
+            from = qb_start_at(from, (size_t)w * ldf);                                                       \
         }                                                                                                    \
     }
 
 /* A class with several instances: `choice` is an expression of the panel p, its `shift` and the activations
  * a. */
 #define TILE_BY_PANEL(name, choice)                                                                          \
-    void name(const struct qb_panel *p, const struct qb_act *a, int tile, int64_t k0, int64_t n_k,           \
-              const float *init, bool accumulate, float *out, size_t ldo)                                    \
+    void name(const struct qb_panel *p, const struct qb_act *a, int t0, int t1, int64_t k0, int64_t n_k,     \
+              const float *from, size_t ldf, float *out, size_t ldo)                                         \
     {                                                                                                        \
         const int shift = p->offset_shift;                                                                   \
         (void)shift;                                                                                         \
         qb_tile_fn *fn = choice;                                                                             \
-        fn(p, a, tile, k0, n_k, init, accumulate, out, ldo);                                                 \
+        fn(p, a, t0, t1, k0, n_k, from, ldf, out, ldo);                                                      \
     }
 
 #endif

@@ -268,19 +268,17 @@ QB_INLINE void tile_min_i16(const struct qb_panel *p, int r, const struct tile_a
     }
 }
 
-/* out (+)= f, scaled per column when x is given. */
-QB_INLINE void tile_store(struct tile_shape s, const struct tile_sum *f, const float *x, const float *init,
-                          bool accumulate, float *out, size_t ldo)
+/* out = from (NULL: 0) + f, scaled per column when x is given. */
+QB_INLINE void tile_store(struct tile_shape s, const struct tile_sum *f, const float *x, const float *from,
+                          size_t ldf, float *out, size_t ldo)
 {
     QB_UNROLL
     for (int c = 0; c < s.group; c++) {
         __m256 scale = _mm256_set1_ps(x ? x[c] : 1.0f);
         QB_UNROLL
         for (int v = 0; v < s.vecs; v++) {
-            float *o = out + (size_t)c * ldo + 8 * v;
-            const float *from = accumulate ? o : init ? init + 8 * v : NULL;
-            __m256 start = from ? _mm256_loadu_ps(from) : _mm256_setzero_ps();
-            _mm256_storeu_ps(o, _mm256_fmadd_ps(f->v[v][c], scale, start));
+            __m256 start = from ? _mm256_loadu_ps(from + (size_t)c * ldf + 8 * v) : _mm256_setzero_ps();
+            _mm256_storeu_ps(out + (size_t)c * ldo + 8 * v, _mm256_fmadd_ps(f->v[v][c], scale, start));
         }
     }
 }
@@ -302,7 +300,7 @@ QB_INLINE void tile_rows(const struct qb_panel *p, int r, const struct tile_act 
 
 /* Weights k .. k + n for panel rows from r on and columns from c on. */
 QB_INLINE void tile_group(const struct qb_panel *p, int r, const struct tile_act *act, int c, int64_t k,
-                          int64_t n, const float *init, bool accumulate, float *out, size_t ldo,
+                          int64_t n, const float *from, size_t ldf, float *out, size_t ldo,
                           struct tile_shape s)
 {
     struct tile_act a = tile_act_from(act, c, s);
@@ -310,13 +308,13 @@ QB_INLINE void tile_group(const struct qb_panel *p, int r, const struct tile_act
     tile_rows(p, r, &a, k / s.sub, n / s.sub, s, &f);
     if (qb_min_is_integer(s.min))
         tile_min_i16(p, r, &a, k / 256, s, &f);
-    tile_store(s, &f, s.act == 32 ? NULL : a.scale + k / 256 * s.cols, init ? init + r : NULL, accumulate,
-               out + (size_t)c * ldo + r, ldo);
+    tile_store(s, &f, s.act == 32 ? NULL : a.scale + k / 256 * s.cols, qb_start_at(from, (size_t)c * ldf + r),
+               ldf, out + (size_t)c * ldo + r, ldo);
 }
 
 /* One tile over the slice: one float sum over all of it (activations per 32) or over every 256. */
 QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int tile, int64_t k0, int64_t n_k,
-                        const float *init, bool accumulate, float *out, size_t ldo, struct tile_shape s)
+                        const float *from, size_t ldf, float *out, size_t ldo, struct tile_shape s)
 {
     struct tile_act a = tile_act_at(act, tile, k0, s);
     struct tile_shape rest = s;
@@ -331,11 +329,12 @@ QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int 
         for (int r = 0; r < QB_PANEL_ROWS; r += 8 * s.vecs) {
             int c = 0;
             for (; c + s.group <= s.cols; c += s.group)
-                tile_group(p, r, &a, c, k, step, init, accumulate, out, ldo, s);
+                tile_group(p, r, &a, c, k, step, from, ldf, out, ldo, s);
             if (rest.group > 0)
-                tile_group(p, r, &a, c, k, step, init, accumulate, out, ldo, rest);
+                tile_group(p, r, &a, c, k, step, from, ldf, out, ldo, rest);
         }
-        accumulate = true;
+        from = out;
+        ldf = ldo;
     }
 }
 

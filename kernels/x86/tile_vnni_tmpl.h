@@ -239,34 +239,21 @@ QB_INLINE void tile_min_i16(const struct qb_panel *p, const struct tile_act *a, 
     }
 }
 
-/* out = from + f x: from = 0 or what starts every column or (NULL) what out holds. */
-QB_INLINE void tile_store_onto(struct tile_shape s, const struct tile_sum *f, const float *x,
-                               const float *from, float *out, size_t ldo)
+/* out = from + f, scaled per column when x is given. */
+QB_INLINE void tile_store(struct tile_shape s, const struct tile_sum *f, const float *x, const float *from,
+                          size_t ldf, float *out, size_t ldo)
 {
     QB_UNROLL
-    for (int c = 0; c < s.group; c++) {
-        float *o = out + (size_t)c * ldo;
-        const float *old = from ? from : o;
+    for (int c = 0; c < s.group; c++, from += ldf, out += ldo) {
         vf v = vf_set1(x ? x[c] : 1.0f);
-        vf_store(o, vf_fmadd(f->v[c][0], v, vf_load(old)));
-        vf_store(o + VF_N, vf_fmadd(f->v[c][1], v, vf_load(old + VF_N)));
+        vf_store(out, vf_fmadd(f->v[c][0], v, vf_load(from)));
+        vf_store(out + VF_N, vf_fmadd(f->v[c][1], v, vf_load(from + VF_N)));
     }
-}
-
-/* out (+)= f, scaled per column when x is given. */
-QB_INLINE void tile_store(struct tile_shape s, const struct tile_sum *f, const float *x, const float *init,
-                          bool accumulate, float *out, size_t ldo)
-{
-    static const float zeros[TILE_ROWS] __attribute__((aligned(64)));
-    if (accumulate)
-        tile_store_onto(s, f, x, NULL, out, ldo);
-    else
-        tile_store_onto(s, f, x, init ? init : zeros, out, ldo);
 }
 
 /* One group of columns over weights k .. k + n. */
 QB_INLINE void tile_group(const struct qb_panel *p, const struct tile_act *a, int64_t k, int64_t n,
-                          const float *init, bool accumulate, float *out, size_t ldo, struct tile_shape s)
+                          const float *from, size_t ldf, float *out, size_t ldo, struct tile_shape s)
 {
     struct tile_sum f;
     QB_UNROLL
@@ -279,42 +266,49 @@ QB_INLINE void tile_group(const struct qb_panel *p, const struct tile_act *a, in
     }
     tile_min_i16(p, a, k / 256, s, &f);
     const float *x = s.stepped ? a->step : s.act == 32 ? NULL : a->scale + k / 256 * s.cols;
-    tile_store(s, &f, x, init, accumulate, out, ldo);
+    tile_store(s, &f, x, from, ldf, out, ldo);
 }
 
 /* All groups of columns, for the rows from r on. */
 QB_INLINE void tile_rows(const struct qb_panel *panel, int r, const struct tile_act *act, int64_t k,
-                         int64_t n, const float *init, bool accumulate, float *out, size_t ldo,
+                         int64_t n, const float *from, size_t ldf, float *out, size_t ldo,
                          struct tile_shape s)
 {
     const struct qb_panel p = tile_panel_from(panel, r);
-    const float *start = init ? init + r : NULL;
     int c = 0;
     for (; c + s.group <= s.cols; c += s.group) {
         struct tile_act a = tile_act_from(act, c, s);
-        tile_group(&p, &a, k, n, start, accumulate, out + (size_t)c * ldo + r, ldo, s);
+        tile_group(&p, &a, k, n, from + (size_t)c * ldf + r, ldf, out + (size_t)c * ldo + r, ldo, s);
     }
     struct tile_shape rest = s;
     rest.group = s.cols % s.group;
     if (rest.group > 0) {
         struct tile_act a = tile_act_from(act, c, s);
-        tile_group(&p, &a, k, n, start, accumulate, out + (size_t)c * ldo + r, ldo, rest);
+        tile_group(&p, &a, k, n, from + (size_t)c * ldf + r, ldf, out + (size_t)c * ldo + r, ldo, rest);
     }
 }
 
 /* One tile over the whole slice. Activations per 32: one float sum over the slice. Per 256: one store every
  * 256. */
-QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int tile, int64_t k0, int64_t n_k,
-                        const float *init, bool accumulate, float *out, size_t ldo, struct tile_shape s)
+QB_INLINE void tile_one(const struct qb_panel *p, const struct qb_act *act, int tile, int64_t k0, int64_t n_k,
+                        const float *from, size_t ldf, float *out, size_t ldo, struct tile_shape s)
 {
     const struct tile_act a = tile_act_at(act, tile, k0, s);
     int64_t step = s.act == 32 ? n_k : 256;
-    s.group = TILE_GROUP(s.cols, s.sub);
     for (int64_t k = 0; k < n_k; k += step) {
         for (int r = 0; r < QB_PANEL_ROWS; r += TILE_ROWS)
-            tile_rows(p, r, &a, k, step, init, accumulate, out, ldo, s);
-        accumulate = true;
+            tile_rows(p, r, &a, k, step, from, ldf, out, ldo, s);
+        from = out;
+        ldf = ldo;
     }
+}
+
+QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int tile, int64_t k0, int64_t n_k,
+                        const float *from, size_t ldf, float *out, size_t ldo, struct tile_shape s)
+{
+    static const float zeros[QB_PANEL_ROWS] __attribute__((aligned(64)));
+    s.group = TILE_GROUP(s.cols, s.sub);
+    tile_one(p, act, tile, k0, n_k, from ? from : zeros, from ? ldf : 0, out, ldo, s);
 }
 
 /* sub, act, shift, min, stepped, group (chosen in tile_run): in the order of struct tile_shape */

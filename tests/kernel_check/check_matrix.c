@@ -199,8 +199,9 @@ static struct output make_output(struct qb_check *c, const struct qb_problem *p,
 struct expectation {
     const struct output *out;
     const double *w, *size; /* of the row */
-    const float *start;     /* of the row, or NULL */
-    bool accumulate;
+    const float *start;     /* of the row in column 0, or NULL */
+    size_t ld_start;
+    bool accumulate; /* besides */
     int64_t n_k;
 };
 
@@ -209,11 +210,10 @@ static bool compare_value(struct qb_check *c, const struct qb_problem *p, const 
 {
     size_t i = e->out->ldo * (size_t)col + (size_t)r;
     struct qb_oracle_sum s = qb_oracle_dot(e->w, e->size, &p->a, act_col, 0, e->n_k);
-    double start = (e->start ? e->start[0] : 0) + (e->accumulate ? (double)e->out->before[i] : 0);
-    double start_size =
-        (e->start ? fabs((double)e->start[0]) : 0) + (e->accumulate ? fabs((double)e->out->before[i]) : 0);
-    return qb_check_float(c, "out", i, e->out->now[i], s.value + start, s.magnitude + start_size,
-                          qb_problem_roundings(p, e->n_k));
+    double start = e->start ? e->start[e->ld_start * (size_t)col] : 0;
+    double before = e->accumulate ? e->out->before[i] : 0;
+    return qb_check_float(c, "out", i, e->out->now[i], s.value + start + before,
+                          s.magnitude + fabs(start) + fabs(before), qb_problem_roundings(p, e->n_k));
 }
 
 static bool untouched(struct qb_check *c, const struct output *o, size_t from, size_t to)
@@ -241,7 +241,7 @@ static void check_gemv_rows(struct qb_check *c, const struct qb_kernel *k, struc
     double *size = qb_check_input(c, (size_t)p->n_k * sizeof *size, sizeof *size);
     for (int64_t r = row0; r < row0 + n_rows; r++) {
         qb_oracle_row(&p->m, r, w, size);
-        struct expectation e = {&o, w, size, with_bias ? bias + r : NULL, accumulate, p->n_k};
+        struct expectation e = {&o, w, size, with_bias ? bias + r : NULL, 0, accumulate, p->n_k};
         for (int col = 0; col < n_cols; col++)
             if (!compare_value(c, p, &e, col, col, r))
                 return;
@@ -273,9 +273,9 @@ void qb_check_gemv(struct qb_check *c, const struct qb_kernel *k)
 
 /* --- tile --- */
 
-/* All slices of k, the first with the start values, as the engine runs them. */
-static void run_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_problem *p, int tile,
-                     int n_rows, const float *init, bool accumulate, bool stepped, struct output *o)
+/* All slices of k, the first onto the start values, as the engine runs them. */
+static void run_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_problem *p, int t0, int t1,
+                     int n_rows, const float *from, size_t ldf, bool stepped, struct output *o)
 {
     int64_t slice = p->format->block_elems == 256 && p->n_k > 256 ? 256 : QB_PANEL_K;
     for (int64_t k0 = 0, n_k; k0 < p->n_k; k0 += n_k) {
@@ -284,34 +284,57 @@ static void run_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_pr
         panel.stepped = stepped;
         if (stepped)
             panel.scale_steps = multiples(c, panel.scale, (size_t)(n_k / p->format->sub));
-        ((qb_tile_fn *)k->fn)(&panel, &p->a, tile, k0, n_k, k0 == 0 ? init : NULL, accumulate || k0 > 0,
-                              o->now, o->ldo);
+        ((qb_tile_fn *)k->fn)(&panel, &p->a, t0, t1, k0, n_k, from, ldf, o->now, o->ldo);
+        from = o->now;
+        ldf = o->ldo;
     }
+}
+
+/* What the sums of tiles start from. */
+struct start {
+    const float *from;   /* as the kernel gets it */
+    const float *before; /* the same values, never written */
+    size_t ld;
+};
+
+/* Nothing, what the output holds, the same values for all columns, or others for each. */
+static struct start make_start(struct qb_check *c, const struct qb_problem *p, const struct output *o,
+                               int width)
+{
+    uint32_t way = qb_rng_below(qb_check_rng(c), 4);
+    if (way == 0)
+        return (struct start){0};
+    if (way == 1)
+        return (struct start){o->now, o->before, o->ldo};
+    size_t ld = way == 2 ? 0 : ROWS + qb_rng_below(qb_check_rng(c), 3), n = ld * (size_t)(width - 1) + ROWS;
+    float *from = qb_check_input(c, n * sizeof *from, sizeof *from);
+    qb_check_fill_f32(c, from, n, p->values);
+    return (struct start){from, from, ld};
 }
 
 static void check_tile_width(struct qb_check *c, const struct qb_kernel *k, struct qb_problem *p, int n_cols)
 {
     struct qb_rng *rng = qb_check_rng(c);
     int n_rows = (int)(p->n_rows < ROWS ? p->n_rows : ROWS), width;
-    bool accumulate = qb_rng_below(rng, 2), with_init = !accumulate && qb_rng_below(rng, 2);
     bool stepped = p->act_kind == QB_ACT_Q8_STEPS && takes_steps(k) && qb_rng_below(rng, 2);
     qb_problem_case(c, p,
                     stepped ? "%lld columns in tiles of %lld, stepped" : "%lld columns in tiles of %lld",
                     n_cols, k->max_cols);
     qb_problem_weights(c, p);
     qb_problem_activations(c, p, n_cols, k->max_cols);
-    int tile = (int)qb_rng_below(rng, (uint32_t)p->a.n_tiles);
-    int c0 = qb_act_tile(&p->a, tile, &width);
+    int t0 = (int)qb_rng_below(rng, (uint32_t)p->a.n_tiles);
+    int t1 = t0 + 1 + (int)qb_rng_below(rng, (uint32_t)(p->a.n_tiles - t0));
+    int c0 = qb_act_tile(&p->a, t0, &width), last = qb_act_tile(&p->a, t1 - 1, &width);
+    width += last - c0;
     struct output o = make_output(c, p, ROWS, width);
-    float *init = qb_check_input(c, ROWS * sizeof *init, sizeof *init);
-    qb_check_fill_f32(c, init, ROWS, p->values);
-    run_tile(c, k, p, tile, n_rows, with_init ? init : NULL, accumulate, stepped, &o);
+    struct start s = make_start(c, p, &o, width);
+    run_tile(c, k, p, t0, t1, n_rows, s.from, s.ld, stepped, &o);
 
     double *w = qb_check_input(c, (size_t)p->n_k * sizeof *w, sizeof *w);
     double *size = qb_check_input(c, (size_t)p->n_k * sizeof *size, sizeof *size);
     for (int r = 0; r < ROWS; r++) {
         qb_oracle_row(&p->m, r < n_rows ? r : n_rows - 1, w, size);
-        struct expectation e = {&o, w, size, with_init ? init + r : NULL, accumulate, p->n_k};
+        struct expectation e = {&o, w, size, s.before ? s.before + r : NULL, s.ld, false, p->n_k};
         for (int col = 0; col < width; col++)
             if (!compare_value(c, p, &e, col, c0 + col, r))
                 return;

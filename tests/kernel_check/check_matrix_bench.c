@@ -69,7 +69,7 @@ void qb_bench_gemv(struct qb_check *c, const struct qb_kernel *k, struct qb_chec
 static void run_tile(void *arg)
 {
     struct job *j = arg;
-    ((qb_tile_fn *)j->k->fn)(&j->panel, &j->p.a, 0, 0, QB_PANEL_K, NULL, false, j->out, QB_PANEL_ROWS);
+    ((qb_tile_fn *)j->k->fn)(&j->panel, &j->p.a, 0, 1, 0, QB_PANEL_K, NULL, 0, j->out, QB_PANEL_ROWS);
 }
 
 void qb_bench_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_check_bench *b)

@@ -181,34 +181,36 @@ static void compare(const float *out, size_t ldo, const double *want, int64_t n_
 static const enum qb_format_id formats[] = {QB_FORMAT_Q4_0, QB_FORMAT_Q4_K, QB_FORMAT_Q6_K, QB_FORMAT_F16};
 static const int batches[] = {1, 2, 4, 5, 9, 40};
 
-/* Two products of different heights, one with a bias, one added to what is there. */
+#define N_PRODUCTS 4
+
+/* Products of different heights, with and without a bias, to the output or onto what is there (3). */
 static void products(const struct qb_kernel_set *set, const struct qb_format *f, enum qb_layout_id layout,
-                     int n_cols, int n_threads)
+                     int n_cols, int64_t n_k, int n_threads)
 {
-    const int64_t rows[] = {208, 37}, n_k = 768;
+    const int64_t rows[N_PRODUCTS] = {208, 69, 96, 37};
     void *storage;
     struct qb_act a = make_act(set, f, n_cols, n_k, &storage);
-    struct qb_matrix m[2];
-    struct qb_product p[2];
-    double *want[2];
+    struct qb_matrix m[N_PRODUCTS];
+    struct qb_product p[N_PRODUCTS];
+    double *want[N_PRODUCTS];
     float bias[208];
     for (int i = 0; i < 208; i++)
         bias[i] = (float)(i % 13) - 6;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < N_PRODUCTS; i++) {
+        bool with_bias = i < 2, accumulate = i == 1 || i == 2;
         m[i] = make_matrix(f, layout, rows[i], n_k, (uint64_t)i + 1);
         want[i] = get((size_t)(rows[i] * n_cols) * sizeof **want);
         expected(&m[i], &a, want[i]);
         size_t ldo = (size_t)rows[i] + 5;
-        p[i] = (struct qb_product){&m[i], bias, output(n_cols, ldo), ldo, i == 1};
+        p[i] = (struct qb_product){&m[i], with_bias ? bias : NULL, output(n_cols, ldo), ldo, accumulate};
         for (int64_t j = 0; j < rows[i] * n_cols; j++)
-            want[i][j] += bias[j % rows[i]] + (i == 1 ? 3.0 : 0);
+            want[i][j] += (with_bias ? bias[j % rows[i]] : 0) + (accumulate ? 3.0 : 0);
+        for (int64_t j = 0; accumulate && j < rows[i] * n_cols; j++)
+            p[i].out[j / rows[i] * (int64_t)ldo + j % rows[i]] = 3;
     }
-    for (int c = 0; c < n_cols; c++)
-        for (int r = 0; r < rows[1]; r++)
-            p[1].out[(size_t)c * p[1].ldo + (size_t)r] = 3;
-    struct call call = {.set = set, .p = p, .n = 2, .a = &a};
+    struct call call = {.set = set, .p = p, .n = N_PRODUCTS, .a = &a};
     run(&call, n_threads);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < N_PRODUCTS; i++) {
         compare(p[i].out, p[i].ldo, want[i], rows[i], n_cols);
         free(want[i]);
         free(p[i].out);
@@ -225,7 +227,8 @@ static void products_match(void **state)
             for (size_t b = 0; b < QB_ARRAY_LEN(batches); b++)
                 for (int n = 1; n < 4; n++)
                     products(&sets[s], qb_format_get(formats[f]),
-                             (f + b + (size_t)n) % 2 ? QB_LAYOUT_PLAIN : QB_LAYOUT_R16, batches[b], n);
+                             (f + b + (size_t)n) % 2 ? QB_LAYOUT_PLAIN : QB_LAYOUT_R16, batches[b],
+                             n == 2 ? 256 : 768, n);
 }
 
 static void gate_up(const struct qb_kernel_set *set, const struct qb_format *f, int64_t rows, int n_cols,
@@ -268,8 +271,8 @@ static void gate_and_up_match(void **state)
 static void wide_batches(void **state)
 {
     (void)state;
-    products(&sets[0], qb_format_get(QB_FORMAT_Q4_0), QB_LAYOUT_R16, 700, 2);
-    products(&sets[0], qb_format_get(QB_FORMAT_Q4_K), QB_LAYOUT_PLAIN, 1100, 3);
+    products(&sets[0], qb_format_get(QB_FORMAT_Q4_0), QB_LAYOUT_R16, 700, 768, 2);
+    products(&sets[0], qb_format_get(QB_FORMAT_Q4_K), QB_LAYOUT_PLAIN, 1100, 768, 3);
     gate_up(&sets[0], qb_format_get(QB_FORMAT_Q6_K), 32, 200, 3);
 }
 
