@@ -2,7 +2,7 @@
  * From register tiles to the kernels of the registry: what the integer tile files share. The includer defines
  * struct tile_shape, whose first member is the width of a tile, and
  *
- *   void tile_run(p, a, t0, t1, k0, n_k, from, ldf, out, ldo, shape);  inlined for a constant shape
+ *   void tile_run(p, a, tile, k0, n_k, from, ldf, out, ldo, shape);  inlined for a constant shape
  */
 #ifndef QB_KERNELS_TILE_CALLS_H
 #define QB_KERNELS_TILE_CALLS_H
@@ -16,7 +16,10 @@
         tile_run(p, a, t0, k0, n_k, from, ldf, out, ldo, (struct tile_shape){N, __VA_ARGS__});               \
         break;
 
-/* One kernel: a switch over the width of tiles, each case fully specialized; they have two widths at most. */
+/*
+ * One kernel: for each tile a switch over its width, each case fully specialized. A loop over tiles inside of
+ * a case would carry two pointers a column, which spill.
+ */
 #define TILE_FN(linkage, name, ...)                                                                          \
     linkage void name(const struct qb_panel *p, const struct qb_act *a, int t0, int t1, int64_t k0,          \
                       int64_t n_k, const float *from, size_t ldf, float *out, size_t ldo)                    \

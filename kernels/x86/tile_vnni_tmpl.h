@@ -290,25 +290,23 @@ QB_INLINE void tile_rows(const struct qb_panel *panel, int r, const struct tile_
 
 /* One tile over the whole slice. Activations per 32: one float sum over the slice. Per 256: one store every
  * 256. */
-QB_INLINE void tile_one(const struct qb_panel *p, const struct qb_act *act, int tile, int64_t k0, int64_t n_k,
+QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int tile, int64_t k0, int64_t n_k,
                         const float *from, size_t ldf, float *out, size_t ldo, struct tile_shape s)
 {
+    static const float zeros[QB_PANEL_ROWS] __attribute__((aligned(64)));
     const struct tile_act a = tile_act_at(act, tile, k0, s);
     int64_t step = s.act == 32 ? n_k : 256;
+    s.group = TILE_GROUP(s.cols, s.sub);
+    if (!from) {
+        from = zeros;
+        ldf = 0;
+    }
     for (int64_t k = 0; k < n_k; k += step) {
         for (int r = 0; r < QB_PANEL_ROWS; r += TILE_ROWS)
             tile_rows(p, r, &a, k, step, from, ldf, out, ldo, s);
         from = out;
         ldf = ldo;
     }
-}
-
-QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int tile, int64_t k0, int64_t n_k,
-                        const float *from, size_t ldf, float *out, size_t ldo, struct tile_shape s)
-{
-    static const float zeros[QB_PANEL_ROWS] __attribute__((aligned(64)));
-    s.group = TILE_GROUP(s.cols, s.sub);
-    tile_one(p, act, tile, k0, n_k, from ? from : zeros, from ? ldf : 0, out, ldo, s);
 }
 
 /* sub, act, shift, min, stepped, group (chosen in tile_run): in the order of struct tile_shape */
