@@ -24,7 +24,7 @@
 #define MAX_CHUNK     512 /* columns whose slice fits in L2 */
 #define SINGLES       4   /* single-panel items per worker at the end */
 #define STEPS_TILES   16  /* from so many tiles on, all multiples of a panel's scales pay */
-#define CALL_TILES    8   /* in a call of a tile kernel */
+#define CALL_TILES    16  /* in a call of a tile kernel */
 #define FAR_TILES     2   /* the same, when it reads or writes the output */
 #define AHEAD_TILES   32  /* the last ones of a slice, during which the weights of the next are asked for */
 #define GATE_UP_CHUNK 512 /* rows of gate and up at a time in the fused form */
