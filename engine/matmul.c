@@ -16,8 +16,6 @@
 
 #include "base/mem.h"
 
-#include <string.h>
-
 #define GROUP_STRIPS  4 /* panels whose results build up side by side */
 #define LINE          64
 #define FEW_COLS      64 /* up to so many, all activations fit in L2: panels one by one, each read as a stream */
@@ -208,9 +206,15 @@ static bool is_direct(const struct job *j, const struct slice *s)
     return !j->gated && rows_of(s->p->w, s->panel, 1) == QB_PANEL_ROWS && !(s->p->accumulate && s->p->bias);
 }
 
+/* The product that names where a strip's result goes. */
+static const struct qb_product *target(const struct job *j, const struct slice *s)
+{
+    return j->gated ? j->p : s->p;
+}
+
 static float *output_at(const struct job *j, const struct slice *s, const struct chunk *ch)
 {
-    const struct qb_product *p = j->gated ? j->p : s->p;
+    const struct qb_product *p = target(j, s);
     return p->out + (size_t)ch->c0 * p->ldo + s->panel * QB_PANEL_ROWS;
 }
 
@@ -224,7 +228,7 @@ static bool completes(const struct job *j, const struct slice *s)
  * them in the output. */
 static struct ends ends_of(const struct job *j, const struct slice *s, const struct chunk *ch, float *results)
 {
-    const struct qb_product *p = j->gated ? j->p : s->p;
+    const struct qb_product *p = target(j, s);
     bool direct = is_direct(j, s), last = completes(j, s), starts = direct && s->k0 == 0;
     float *out = output_at(j, s, ch);
     struct ends e = {
@@ -268,7 +272,7 @@ static void write_column(const struct qb_product *p, int64_t row0, int n, float 
 static void write_columns(const struct job *j, const struct slice *s, const struct chunk *ch, int c0, int c1,
                           const float *results)
 {
-    const struct qb_product *p = j->gated ? j->p : s->p;
+    const struct qb_product *p = target(j, s);
     size_t strip = (size_t)QB_PANEL_ROWS * (size_t)ch->n, at = (size_t)c0 * QB_PANEL_ROWS;
     float *out = output_at(j, s, ch) + (size_t)c0 * p->ldo;
     int n = rows_of(p->w, s->panel, 1);
