@@ -52,7 +52,9 @@ static inline bool qb_min_is_integer(enum qb_min_kind min)
  */
 struct qb_codes {
     uint8_t code[QB_MAX_BLOCK_ELEMS];
-    float scale[16]; /* one per sub-block: the product of all scale factors, rounded once */
+    float scale[16];       /* one per sub-block: the product of all scale factors, rounded once */
+    int16_t sub_scale[16]; /* K- and I-quants with sub-blocks: scale[i] = d * sub_scale[i], exactly */
+    float d;
     float min_f32[8];
     int16_t min_i16[16];
     float min_scale;
@@ -70,6 +72,8 @@ struct qb_format {
     enum qb_min_kind min;
     bool quantized;  /* not F32, F16, BF16 */
     bool magnitudes; /* a panel has signed weights and their magnitudes instead of codes (panel_forms.def) */
+    bool int_scales; /* a panel has the integer scales of sub-blocks apart (panel_forms.def); then: */
+    int cut;         /* low bits that the sum over a sub-block loses before it meets its scale */
 
     /* Decode n elements (a multiple of block_elems) to f32, bit-exact with the published decoders. */
     void (*decode)(const void *blocks, float *out, int64_t n);

@@ -34,7 +34,10 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
  * A panel: QB_PANEL_ROWS rows x n_k weights decoded for the tile kernels, all arrays 64-byte aligned.
  *   code       u8   [n_k / 4][32][4]       codes, unsigned (qb_codes)
  *                   [n_k / 4][2][32][4]    weights, signed, and their magnitudes (qb_format.magnitudes)
- *   scale      f32  [n_k / sub][32]
+ *   scale      f32  [n_k / sub][32]        or, with `int_scales`:
+ *                   [n_k / 256][32]        2^cut times what multiplies the integers of 256 weights
+ *   scale_pair i16  [n_k / (2 sub)][32][2] the integers of two neighbouring sub-blocks
+ *   round      i32  [n_k / 256][32]        what the cut takes on average, below
  *   scale_steps f32 [n_k / sub][16][32]    scale times 1 to 16, if `stepped`: then tile kernels multiply
  *                                          under steps and step of the activations (QB_ACT_Q8_STEPS) instead
  *                                          of their scales
@@ -44,6 +47,12 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
  *   min_scale  f32  [n_k / 256][32]        QB_MIN_I16, QB_MIN_I16_16
  *   f32        f32  [n_k][32]              float formats under QB_ACT_F32
  *   bf16       u16  [n_k / 2][32][2]       BF16 under QB_ACT_BF16
+ *
+ * Integer scales s: 256 weights give scale times (round + sum of s * (sum of a sub-block >> cut)), times the
+ * scale of the activations. Sums are those of (code - offset) times q, `>>` rounds down, and round is
+ * (sum of s) * (2^cut - 1) >> (cut + 1): a sub-block gains or loses half of 2^cut at most, nothing on
+ * average; the rounding of q alone is worth ten times as much (docs/performance.md).
+ *
  * Rows past the end of the matrix hold copies of its last row (their results are thrown away).
  */
 #define QB_PANEL_ROWS 32
@@ -51,12 +60,22 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
 struct qb_panel {
     uint8_t *code;
     float *scale, *scale_steps, *min_f32, *min_scale;
-    int16_t *min_pair;
+    int16_t *min_pair, *scale_pair;
+    int32_t *round;
     float *f32;
     uint16_t *bf16;
     int offset_shift;
-    bool stepped;
+    bool stepped, int_scales;
+    int cut; /* with int_scales: low bits that the sum over a sub-block loses before it meets its scale */
 };
+
+/* What a decoder of an integer format says of the panel, by the traits of its form. */
+static inline void qb_panel_set_form(struct qb_panel *p, int offset_shift, bool int_scales, int cut)
+{
+    p->offset_shift = offset_shift;
+    p->int_scales = int_scales;
+    p->cut = cut;
+}
 size_t qb_panel_bytes(void);                           /* storage for any format at QB_PANEL_K */
 void qb_panel_init(struct qb_panel *p, void *storage); /* 64-byte aligned */
 /* Fill the rows from n_rows on with copies of row n_rows - 1: the end of an interleaved integer matrix. */

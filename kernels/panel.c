@@ -16,10 +16,13 @@
 #define MIN_F32_BYTES   (ROWS * (K / 32) * sizeof(float))
 #define MIN_PAIR_BYTES  (ROWS * (K / 16) * sizeof(int16_t))
 #define MIN_SCALE_BYTES (ROWS * (K / 256) * sizeof(float))
+#define PAIR_BYTES      (ROWS * (K / 16) * sizeof(int16_t))
+#define ROUND_BYTES     (ROWS * (K / 256) * sizeof(int32_t))
 
 size_t qb_panel_bytes(void)
 {
-    return WEIGHT_BYTES + SCALE_BYTES + STEPS_BYTES + MIN_F32_BYTES + MIN_PAIR_BYTES + MIN_SCALE_BYTES;
+    return WEIGHT_BYTES + SCALE_BYTES + STEPS_BYTES + MIN_F32_BYTES + MIN_PAIR_BYTES + MIN_SCALE_BYTES +
+           PAIR_BYTES + ROUND_BYTES;
 }
 
 void qb_panel_init(struct qb_panel *p, void *storage)
@@ -32,14 +35,17 @@ void qb_panel_init(struct qb_panel *p, void *storage)
     p->scale_steps = (float *)(void *)(at += SCALE_BYTES);
     p->min_f32 = (float *)(void *)(at += STEPS_BYTES);
     p->min_pair = (int16_t *)(void *)(at += MIN_F32_BYTES);
-    p->min_scale = (float *)(void *)(at + MIN_PAIR_BYTES);
+    p->min_scale = (float *)(void *)(at += MIN_PAIR_BYTES);
+    p->scale_pair = (int16_t *)(void *)(at += MIN_SCALE_BYTES);
+    p->round = (int32_t *)(void *)(at + PAIR_BYTES);
     p->offset_shift = QB_OFFSET_NONE;
+    p->int_scales = false;
     p->stepped = false;
 }
 _Static_assert(QB_PANEL_K == QB_ACT_STEP_K, "one step of the activations for all of a stepped panel");
 
 _Static_assert(WEIGHT_BYTES % 64 == 0 && SCALE_BYTES % 64 == 0 && MIN_F32_BYTES % 64 == 0 &&
-                   MIN_PAIR_BYTES % 64 == 0 && MIN_SCALE_BYTES % 64 == 0,
+                   MIN_PAIR_BYTES % 64 == 0 && MIN_SCALE_BYTES % 64 == 0 && PAIR_BYTES % 64 == 0,
                "panel arrays are 64-byte aligned");
 
 /* Copy element n - 1 of every group of QB_PANEL_ROWS elements over the ones after it. */
@@ -55,7 +61,11 @@ static void repeat_last(void *array, int64_t groups, int n, size_t size)
 void qb_panel_repeat_last_row(struct qb_panel *p, const struct qb_format *f, int n_rows, int64_t n_k)
 {
     repeat_last(p->code, f->magnitudes ? n_k / 2 : n_k / 4, n_rows, 4);
-    repeat_last(p->scale, n_k / f->sub, n_rows, sizeof(float));
+    repeat_last(p->scale, n_k / (f->int_scales ? 256 : f->sub), n_rows, sizeof(float));
+    if (f->int_scales) {
+        repeat_last(p->scale_pair, n_k / (2 * f->sub), n_rows, 2 * sizeof(int16_t));
+        repeat_last(p->round, n_k / 256, n_rows, sizeof(int32_t));
+    }
     if (f->min == QB_MIN_F32)
         repeat_last(p->min_f32, n_k / 32, n_rows, sizeof(float));
     if (qb_min_is_integer(f->min)) {

@@ -10,10 +10,11 @@ static const struct {
     enum qb_act_kind act;
     int sub, offset_shift;
     void (*codes)(const void *block, struct qb_codes *out);
-    bool magnitudes;
+    bool magnitudes, int_scales;
+    int cut;
 } forms[] = {
-#define QB_PANEL_FORM(format, isa, act, sub, offset_shift, codes, magnitudes)                                \
-    {QB_FORMAT_##format, QB_ISA_##isa, QB_ACT_##act, sub, offset_shift, codes, magnitudes},
+#define QB_PANEL_FORM(format, isa, act, sub, offset_shift, codes, magnitudes, int_scales, cut)               \
+    {QB_FORMAT_##format, QB_ISA_##isa, QB_ACT_##act, sub, offset_shift, codes, magnitudes, int_scales, cut},
 #include "kernels/panel_forms.def"
 #undef QB_PANEL_FORM
 };
@@ -29,6 +30,8 @@ struct qb_format qb_panel_form(const struct qb_format *f, enum qb_isa isa)
         form.offset_shift = forms[i].offset_shift;
         form.codes = forms[i].codes;
         form.magnitudes = forms[i].magnitudes;
+        form.int_scales = forms[i].int_scales;
+        form.cut = forms[i].cut;
     }
     return form;
 }

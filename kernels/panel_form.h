@@ -9,8 +9,8 @@
 #include "kernels/cpu.h"
 #include "kernels/format.h"
 
-/* The format with the traits (act, sub, offset_shift, codes, magnitudes) of its panels under decoders of
- * level `isa`. */
+/* The format with the traits (act, sub, offset_shift, codes, magnitudes, int_scales, cut) of its panels under
+ * decoders of level `isa`. */
 struct qb_format qb_panel_form(const struct qb_format *f, enum qb_isa isa);
 
 #endif

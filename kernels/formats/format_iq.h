@@ -29,16 +29,17 @@ static inline int qb_iq_level(struct qb_iq_group g, int i, int bits, const int8_
 
 /*
  * Decoder, codes and check of a format with one f16 d in front. PREFIX_group(b, q) is group q (0..31) of a
- * block, PREFIX_scale(b, s) the scale of sub-block s without d.
+ * block, PREFIX_scale(b, s) the integer scale of sub-block s, FACTOR what multiplies it besides d.
  */
-#define QB_DEFINE_IQ(id, PREFIX, BITS, LEVELS, SUB, OFFSET)                                                  \
+#define QB_DEFINE_IQ(id, PREFIX, FACTOR, BITS, LEVELS, SUB, OFFSET)                                          \
     void qb_decode_##id(const void *blocks, float *out, int64_t n)                                           \
     {                                                                                                        \
         const struct qb_block_##id *b = blocks;                                                              \
         for (int64_t i = 0; i < n / 8; i++) {                                                                \
             const struct qb_block_##id *at = b + i / 32;                                                     \
             struct qb_iq_group g = PREFIX##_group(at, (int)(i % 32));                                        \
-            float scale = qb_f16_to_f32(at->d) * PREFIX##_scale(at, (int)(i % 32) * 8 / (SUB));              \
+            int integer = PREFIX##_scale(at, (int)(i % 32) * 8 / (SUB));                                     \
+            float scale = qb_f16_to_f32(at->d) * (FACTOR) * (float)integer;                                  \
             for (int j = 0; j < 8; j++)                                                                      \
                 out[i * 8 + j] = scale * (float)qb_iq_level(g, j, BITS, LEVELS);                             \
         }                                                                                                    \
@@ -47,7 +48,8 @@ static inline int qb_iq_level(struct qb_iq_group g, int i, int bits, const int8_
     {                                                                                                        \
         const struct qb_block_##id *b = block;                                                               \
         for (int s = 0; s < 256 / (SUB); s++)                                                                \
-            out->scale[s] = qb_f16_to_f32(b->d) * PREFIX##_scale(b, s);                                      \
+            out->sub_scale[s] = (int16_t)PREFIX##_scale(b, s);                                               \
+        qb_codes_set_scales(out, qb_f16_to_f32(b->d) * (FACTOR), 256 / (SUB));                               \
         for (int j = 0; j < 256; j++)                                                                        \
             out->code[j] = (uint8_t)(OFFSET + qb_iq_level(PREFIX##_group(b, j / 8), j % 8, BITS, LEVELS));   \
     }                                                                                                        \

@@ -91,7 +91,8 @@ void qb_codes_IQ1_M(const void *block, struct qb_codes *out)
 {
     const struct qb_block_IQ1_M *b = block;
     for (int s = 0; s < 16; s++)
-        out->scale[s] = qb_f16_to_f32(m_d(b)) * (float)m_scale(b, s) / 8;
+        out->sub_scale[s] = (int16_t)m_scale(b, s);
+    qb_codes_set_scales(out, qb_f16_to_f32(m_d(b)) / 8, 16);
     for (int j = 0; j < 256; j++)
         out->code[j] =
             (uint8_t)(16 + 8 * ternary(m_index(b, j / 8), j % 8) + (m_nibble(b, j / 8) & 8 ? -1 : 1));

@@ -11,9 +11,12 @@
 
 static const int8_t levels[4] = {8, 25, 43};
 
-static float scale_of(int code)
+/* Scales are odd eighths. */
+#define FACTOR 0.125f
+
+static int scale_of(int code)
 {
-    return (0.5f + (float)code) * 0.25f;
+    return 2 * code + 1;
 }
 
 /* Four index bytes, then four sign codes of 7 bits below the scale. */
@@ -24,7 +27,7 @@ static struct qb_iq_group xxs_group(const struct qb_block_IQ2_XXS *b, int q)
     return (struct qb_iq_group){qb_codebook_iq2xxs[at[q % 4]], qb_iq_even_signs(signs >> (q % 4 * 7))};
 }
 
-static float xxs_scale(const struct qb_block_IQ2_XXS *b, int s)
+static int xxs_scale(const struct qb_block_IQ2_XXS *b, int s)
 {
     return scale_of(b->qs[8 * s + 7] >> 4);
 }
@@ -35,7 +38,7 @@ static struct qb_iq_group xs_group(const struct qb_block_IQ2_XS *b, int q)
     return (struct qb_iq_group){qb_codebook_iq2xs[v & 511], qb_iq_even_signs(v >> 9)};
 }
 
-static float xs_scale(const struct qb_block_IQ2_XS *b, int s)
+static int xs_scale(const struct qb_block_IQ2_XS *b, int s)
 {
     return scale_of(b->scales[s / 2] >> (s % 2 * 4) & 15);
 }
@@ -46,14 +49,14 @@ static struct qb_iq_group s_group(const struct qb_block_IQ2_S *b, int q)
     return (struct qb_iq_group){qb_codebook_iq2s[b->qs[q] | high << 8], b->signs[q]};
 }
 
-static float s_scale(const struct qb_block_IQ2_S *b, int s)
+static int s_scale(const struct qb_block_IQ2_S *b, int s)
 {
     return scale_of(b->scales[s / 2] >> (s % 2 * 4) & 15);
 }
 
-QB_DEFINE_IQ(IQ2_XXS, xxs, 2, levels, 32, 64)
-QB_DEFINE_IQ(IQ2_XS, xs, 2, levels, 16, 64)
-QB_DEFINE_IQ(IQ2_S, s, 2, levels, 16, 64)
+QB_DEFINE_IQ(IQ2_XXS, xxs, FACTOR, 2, levels, 32, 64)
+QB_DEFINE_IQ(IQ2_XS, xs, FACTOR, 2, levels, 16, 64)
+QB_DEFINE_IQ(IQ2_S, s, FACTOR, 2, levels, 16, 64)
 
 QB_DEFINE_SYNTH(IQ2_XXS, RMS_LEVELS_XXS *RMS_SCALE)
 QB_DEFINE_SYNTH(IQ2_XS, RMS_LEVELS_XS *RMS_SCALE)

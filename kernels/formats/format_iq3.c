@@ -25,9 +25,10 @@ static struct qb_iq_group xxs_group(const struct qb_block_IQ3_XXS *b, int q)
                                 qb_iq_even_signs(b->gas[q / 4] >> (q % 4 * 7))};
 }
 
-static float xxs_scale(const struct qb_block_IQ3_XXS *b, int s)
+/* Odd quarters. */
+static int xxs_scale(const struct qb_block_IQ3_XXS *b, int s)
 {
-    return (0.5f + (float)(b->gas[s] >> 28)) * 0.5f;
+    return 2 * (int)(b->gas[s] >> 28) + 1;
 }
 
 static struct qb_iq_group s_group(const struct qb_block_IQ3_S *b, int q)
@@ -38,13 +39,13 @@ static struct qb_iq_group s_group(const struct qb_block_IQ3_S *b, int q)
                                 b->signs[q]};
 }
 
-static float s_scale(const struct qb_block_IQ3_S *b, int s)
+static int s_scale(const struct qb_block_IQ3_S *b, int s)
 {
-    return (float)(1 + 2 * (b->scales[s / 2] >> (s % 2 * 4) & 15));
+    return 1 + 2 * (b->scales[s / 2] >> (s % 2 * 4) & 15);
 }
 
-QB_DEFINE_IQ(IQ3_XXS, xxs, 3, levels_xxs, 32, 64)
-QB_DEFINE_IQ(IQ3_S, s, 3, levels_s, 32, 16)
+QB_DEFINE_IQ(IQ3_XXS, xxs, 0.25f, 3, levels_xxs, 32, 64)
+QB_DEFINE_IQ(IQ3_S, s, 1.0f, 3, levels_s, 32, 16)
 
 QB_DEFINE_SYNTH(IQ3_XXS, RMS_LEVELS_XXS *RMS_SCALE_XXS)
 QB_DEFINE_SYNTH(IQ3_S, RMS_LEVELS_S *RMS_SCALE_S)

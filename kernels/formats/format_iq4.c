@@ -55,7 +55,8 @@ void qb_codes_IQ4_XS(const void *block, struct qb_codes *out)
 {
     const struct qb_block_IQ4_XS *b = block;
     for (int k = 0; k < 8; k++)
-        out->scale[k] = qb_f16_to_f32(b->d) * (float)xs_scale(b, k);
+        out->sub_scale[k] = (int16_t)xs_scale(b, k);
+    qb_codes_set_scales(out, qb_f16_to_f32(b->d), 8);
     for (int j = 0; j < 256; j++)
         out->code[j] = (uint8_t)(level32(b->qs + j / 32 * 16, j % 32) + OFFSET);
 }

@@ -80,9 +80,10 @@ static void codes_scale_min(uint16_t d, uint16_t dmin, const uint8_t *scales, st
 {
     for (int k = 0; k < 8; k++) {
         struct scale_min s = get_scale_min(scales, k);
-        out->scale[k] = qb_f16_to_f32(d) * (float)s.sc;
+        out->sub_scale[k] = (int16_t)s.sc;
         out->min_i16[k] = (int16_t)s.mn;
     }
+    qb_codes_set_scales(out, qb_f16_to_f32(d), 8);
     out->min_scale = qb_f16_to_f32(dmin);
 }
 
@@ -106,7 +107,8 @@ void qb_codes_Q6_K(const void *block, struct qb_codes *out)
 {
     const struct qb_block_Q6_K *b = block;
     for (int k = 0; k < 16; k++)
-        out->scale[k] = qb_f16_to_f32(b->d) * (float)b->scales[k];
+        out->sub_scale[k] = b->scales[k];
+    qb_codes_set_scales(out, qb_f16_to_f32(b->d), 16);
     for (int j = 0; j < 256; j++)
         out->code[j] = (uint8_t)q6_k_code(b, j / 16, j % 16);
 }

@@ -15,7 +15,7 @@
     int64_t qb_check_##id(const void *blocks, int64_t n_blocks);
 #include "kernels/formats.def"
 #undef QB_FORMAT
-#define QB_PANEL_FORM(format, isa, act, sub, offset_shift, codes, magnitudes)                                \
+#define QB_PANEL_FORM(format, isa, act, sub, offset_shift, codes, ...)                                       \
     void codes(const void *block, struct qb_codes *out);
 #include "kernels/panel_forms.def"
 #undef QB_PANEL_FORM
@@ -23,6 +23,14 @@
 static inline bool qb_f16_is_finite(uint16_t h)
 {
     return (h & 0x7c00u) != 0x7c00u;
+}
+
+/* The scales of n sub-blocks from their integers. */
+static inline void qb_codes_set_scales(struct qb_codes *c, float d, int n)
+{
+    c->d = d;
+    for (int i = 0; i < n; i++)
+        c->scale[i] = d * (float)c->sub_scale[i];
 }
 
 /* A scale of the given size and a random sign: blocks whose codes have a small mean then cancel each other.

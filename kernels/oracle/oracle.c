@@ -8,6 +8,21 @@
 #include <float.h>
 #include <math.h>
 
+/* The quantized activation itself. */
+static int act_q(const struct qb_act *a, int col, int64_t k)
+{
+    int pos, w, tile = qb_act_tile_of(a, col, &pos);
+    int64_t c0 = qb_act_tile(a, tile, &w);
+    return a->q[c0 * a->n_k + (k / 4 * w + pos) * 4 + k % 4];
+}
+
+double qb_oracle_act_scale(const struct qb_act *a, int col, int64_t k)
+{
+    int pos, w, tile = qb_act_tile_of(a, col, &pos), per = qb_act_block(a->kind);
+    int64_t c0 = qb_act_tile(a, tile, &w);
+    return a->scale[c0 * (a->n_k / per) + k / per * w + pos];
+}
+
 double qb_oracle_act(const struct qb_act *a, int col, int64_t k)
 {
     int pos, w;
@@ -18,11 +33,8 @@ double qb_oracle_act(const struct qb_act *a, int col, int64_t k)
         return a->f32[c0 * a->n_k + k * w + pos];
     case QB_ACT_BF16:
         return qb_bf16_to_f32(a->bf16[c0 * a->n_k + (k / 2 * w + pos) * 2 + k % 2]);
-    default: {
-        int per = qb_act_block(a->kind);
-        double scale = a->scale[c0 * (a->n_k / per) + k / per * w + pos];
-        return scale * a->q[c0 * a->n_k + (k / 4 * w + pos) * 4 + k % 4];
-    }
+    default:
+        return qb_oracle_act_scale(a, col, k) * act_q(a, col, k);
     }
 }
 
@@ -162,6 +174,31 @@ void qb_oracle_row(const struct qb_matrix *m, int64_t row, double *w, double *si
         if (f->codes)
             block_sizes(f, block, size + k);
     }
+}
+
+double qb_oracle_cut_block(const struct qb_format *f, const struct qb_matrix *m, int64_t row, int64_t block,
+                           const struct qb_act *a, int col)
+{
+    uint8_t bytes[QB_MAX_BLOCK_BYTES];
+    struct qb_codes c;
+    qb_matrix_get_block(m, row, block, bytes);
+    f->codes(bytes, &c);
+    int offset = f->offset_shift == QB_OFFSET_NONE ? 0 : 1 << f->offset_shift, scales = 0;
+    double unit = 1 << f->cut, sum = 0, mins = 0;
+    for (int s = 0; s < 256; s += f->sub) {
+        int dot = 0, q = 0;
+        for (int j = s; j < s + f->sub; j++) {
+            int x = act_q(a, col, block * 256 + j);
+            dot += (c.code[j] - offset) * x;
+            q += x;
+        }
+        sum += c.sub_scale[s / f->sub] * floor(dot / unit);
+        scales += c.sub_scale[s / f->sub];
+        if (f->min == QB_MIN_I16)
+            mins += c.min_i16[s / 32] * q;
+    }
+    sum += floor(scales * (unit - 1) / (2 * unit));
+    return (c.d * unit * sum - (double)c.min_scale * mins) * qb_oracle_act_scale(a, col, block * 256);
 }
 
 struct qb_oracle_sum qb_oracle_dot(const double *w, const double *size, const struct qb_act *a, int col,

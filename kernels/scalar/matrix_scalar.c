@@ -18,6 +18,19 @@ static void put_magnitude(int weight, uint8_t *to)
     to[4 * QB_PANEL_ROWS] = (uint8_t)abs(weight);
 }
 
+/* Integer scales of the block at k (from the panel's start) of panel row r. */
+static void put_int_scales(const struct qb_format *f, const struct qb_codes *c, int64_t k, int r,
+                           struct qb_panel *p)
+{
+    int32_t sum = 0;
+    for (int s = 0; s < 256 / f->sub; s++) {
+        p->scale_pair[((k / f->sub + s) / 2 * QB_PANEL_ROWS + r) * 2 + s % 2] = c->sub_scale[s];
+        sum += c->sub_scale[s];
+    }
+    p->round[k / 256 * QB_PANEL_ROWS + r] = sum * ((1 << f->cut) - 1) >> (f->cut + 1);
+    p->scale[k / 256 * QB_PANEL_ROWS + r] = c->d * (float)(1 << f->cut);
+}
+
 /* Write block codes at k (from the panel's start) of panel row r. */
 static void put_codes(const struct qb_format *f, const struct qb_codes *c, int64_t k, int r,
                       struct qb_panel *p)
@@ -30,7 +43,9 @@ static void put_codes(const struct qb_format *f, const struct qb_codes *c, int64
         else
             p->code[group + at] = c->code[j];
     }
-    for (int s = 0; s < f->block_elems / f->sub; s++)
+    if (f->int_scales)
+        put_int_scales(f, c, k, r, p);
+    for (int s = 0; s < f->block_elems / f->sub && !f->int_scales; s++)
         p->scale[(k / f->sub + s) * ROWS + r] = c->scale[s];
     for (int i = 0; f->min == QB_MIN_F32 && i < f->block_elems / 32; i++)
         p->min_f32[(k / 32 + i) * ROWS + r] = c->min_f32[i];
@@ -48,7 +63,7 @@ void qb_decode_panel_scalar(const struct qb_matrix *m, int64_t row0, int n_rows,
     const struct qb_format *f = m->format;
     uint8_t block[QB_MAX_BLOCK_BYTES];
     struct qb_codes codes;
-    p->offset_shift = f->offset_shift;
+    qb_panel_set_form(p, f->offset_shift, f->int_scales, f->cut);
     for (int r = 0; r < QB_PANEL_ROWS; r++) {
         int64_t row = row0 + (r < n_rows ? r : n_rows - 1);
         for (int64_t k = 0; k < n_k; k += f->block_elems) {

@@ -11,28 +11,29 @@
 
 #define TILE_COLS 6 /* columns of the widest tile */
 
-#define TILE_CASE(N, ...)                                                                                    \
+#define TILE_CASE(run, N, ...)                                                                               \
     case N:                                                                                                  \
-        tile_run(p, a, t0, k0, n_k, from, ldf, out, ldo, (struct tile_shape){N, __VA_ARGS__});               \
+        run(p, a, t0, k0, n_k, from, ldf, out, ldo, (struct tile_shape){N, __VA_ARGS__});                    \
         break;
 
 /*
  * One kernel: for each tile a switch over its width, each case fully specialized. A loop over tiles inside of
  * a case would carry two pointers a column, which spill.
  */
-#define TILE_FN(linkage, name, ...)                                                                          \
+#define TILE_FN(linkage, name, ...) TILE_RUN_FN(tile_run, linkage, name, __VA_ARGS__)
+#define TILE_RUN_FN(run, linkage, name, ...)                                                                 \
     linkage void name(const struct qb_panel *p, const struct qb_act *a, int t0, int t1, int64_t k0,          \
                       int64_t n_k, const float *from, size_t ldf, float *out, size_t ldo)                    \
     {                                                                                                        \
         for (int w; t0 < t1; t0++) {                                                                         \
             qb_act_tile(a, t0, &w);                                                                          \
             switch (w) {                                                                                     \
-                TILE_CASE(1, __VA_ARGS__)                                                                    \
-                TILE_CASE(2, __VA_ARGS__)                                                                    \
-                TILE_CASE(3, __VA_ARGS__)                                                                    \
-                TILE_CASE(4, __VA_ARGS__)                                                                    \
-                TILE_CASE(5, __VA_ARGS__)                                                                    \
-                TILE_CASE(6, __VA_ARGS__)                                                                    \
+                TILE_CASE(run, 1, __VA_ARGS__)                                                               \
+                TILE_CASE(run, 2, __VA_ARGS__)                                                               \
+                TILE_CASE(run, 3, __VA_ARGS__)                                                               \
+                TILE_CASE(run, 4, __VA_ARGS__)                                                               \
+                TILE_CASE(run, 5, __VA_ARGS__)                                                               \
+                TILE_CASE(run, 6, __VA_ARGS__)                                                               \
             }                                                                                                \
             out += (size_t)w * ldo;                                                                          \
             from = qb_start_at(from, (size_t)w * ldf);                                                       \

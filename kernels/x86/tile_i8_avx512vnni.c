@@ -40,3 +40,25 @@ INLINE vi vi_dpwssd(vi sum, vi a, vi b)
 }
 
 #include "kernels/x86/tile_vnni_tmpl.h"
+
+#include "kernels/x86/tile_pairs_avx512_tmpl.h"
+
+/* Sub-block, offset shift, minima and cut of kernels/panel_forms.def. */
+PAIRS_FN(pairs_s16_shift4, 16, 4, QB_MIN_NONE, 0)
+PAIRS_FN(pairs_s16_shift5, 16, 5, QB_MIN_NONE, 1)
+PAIRS_FN(pairs_s16_shift6, 16, 6, QB_MIN_NONE, 2)
+PAIRS_FN(pairs_s32_shift4, 32, 4, QB_MIN_NONE, 1)
+PAIRS_FN(pairs_s32_shift6, 32, 6, QB_MIN_NONE, 3)
+PAIRS_FN(pairs_s32_shift7, 32, 7, QB_MIN_NONE, 4)
+PAIRS_FN(pairs_m32_cut1, 32, QB_OFFSET_NONE, QB_MIN_I16, 1)
+PAIRS_FN(pairs_m32_cut2, 32, QB_OFFSET_NONE, QB_MIN_I16, 2)
+
+/* Without VBMI, decoders of AVX2 serve the codebook formats: float scales. */
+#define PAIRS_OR(pairs, floats) (p->int_scales ? (pairs) : (floats))
+TILE_BY_PANEL(qb_tile_s16_a256_avx512vnni, shift == 5   ? pairs_s16_shift5
+                                           : shift == 6 ? PAIRS_OR(pairs_s16_shift6, tile_s16_a256_shift6)
+                                                        : PAIRS_OR(pairs_s16_shift4, tile_s16_a256_shift4))
+TILE_BY_PANEL(qb_tile_s32_a256_avx512vnni, shift == 4 ? PAIRS_OR(pairs_s32_shift4, tile_s32_a256_shift4)
+                                                      : PAIRS_OR(pairs_s32_shift6, tile_s32_a256_shift6))
+TILE_BY_PANEL(qb_tile_s32_a256_wide_avx512vnni, pairs_s32_shift7)
+TILE_BY_PANEL(qb_tile_m32_a256_avx512vnni, p->cut == 1 ? pairs_m32_cut1 : pairs_m32_cut2)

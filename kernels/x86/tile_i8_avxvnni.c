@@ -41,3 +41,11 @@ INLINE vi vi_dpwssd(vi sum, vi a, vi b)
 }
 
 #include "kernels/x86/tile_vnni_tmpl.h"
+
+TILE_FLOATS(static, tile_s16_a256_shift5, 16, 256, 5, QB_MIN_NONE, false)
+TILE_BY_PANEL(qb_tile_s16_a256_avxvnni, shift == 5   ? tile_s16_a256_shift5
+                                        : shift == 6 ? tile_s16_a256_shift6
+                                                     : tile_s16_a256_shift4)
+TILE_BY_PANEL(qb_tile_s32_a256_avxvnni, shift == 4 ? tile_s32_a256_shift4 : tile_s32_a256_shift6)
+TILE_FLOATS(, qb_tile_s32_a256_wide_avxvnni, 32, 256, 7, QB_MIN_NONE, false)
+TILE_FLOATS(, qb_tile_m32_a256_avxvnni, 32, 256, QB_OFFSET_NONE, QB_MIN_I16, false)

@@ -22,6 +22,9 @@
 
 #define TILE_ROWS (2 * VF_N)
 
+/* Where sums start from if nothing is there. */
+static const float tile_zeros[QB_PANEL_ROWS] __attribute__((aligned(64)));
+
 /* What one instance is specialized on; all constants after inlining. */
 struct tile_shape {
     int cols;  /* 1..TILE_COLS */
@@ -31,6 +34,7 @@ struct tile_shape {
     enum qb_min_kind min;
     bool stepped;
     int group; /* columns at a time */
+    int cut;   /* tile_pairs_avx512_tmpl.h */
 };
 
 /* The activations of a tile, from k0 and some column on. */
@@ -293,12 +297,11 @@ QB_INLINE void tile_rows(const struct qb_panel *panel, int r, const struct tile_
 QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int tile, int64_t k0, int64_t n_k,
                         const float *from, size_t ldf, float *out, size_t ldo, struct tile_shape s)
 {
-    static const float zeros[QB_PANEL_ROWS] __attribute__((aligned(64)));
     const struct tile_act a = tile_act_at(act, tile, k0, s);
     int64_t step = s.act == 32 ? n_k : 256;
     s.group = TILE_GROUP(s.cols, s.sub);
     if (!from) {
-        from = zeros;
+        from = tile_zeros;
         ldf = 0;
     }
     for (int64_t k = 0; k < n_k; k += step) {
@@ -309,10 +312,13 @@ QB_INLINE void tile_run(const struct qb_panel *p, const struct qb_act *act, int 
     }
 }
 
-/* sub, act, shift, min, stepped, group (chosen in tile_run): in the order of struct tile_shape */
+/* One instance; group is chosen in tile_run. */
+#define TILE_FLOATS(linkage, name, sub, act, shift, min, stepped)                                            \
+    TILE_FN(linkage, name, sub, act, shift, min, stepped, 0, 0)
+
 #define TILE_A32(name, sub, shift, min)                                                                      \
-    TILE_FN(static, tile_##name, sub, 32, shift, min, false, 0)                                              \
-    TILE_FN(static, tile_##name##_steps, sub, 32, shift, min, true, 0)
+    TILE_FLOATS(static, tile_##name, sub, 32, shift, min, false)                                             \
+    TILE_FLOATS(static, tile_##name##_steps, sub, 32, shift, min, true)
 TILE_A32(s16_a32, 16, 4, QB_MIN_NONE)
 TILE_A32(s32_a32_shift0, 32, 0, QB_MIN_NONE)
 TILE_A32(s32_a32_shift3, 32, 3, QB_MIN_NONE)
@@ -329,23 +335,16 @@ TILE_BY_PANEL(QB_ISA_FN(tile_s32_a32), shift == 3   ? WITH_STEPS(s32_a32_shift3)
 TILE_BY_PANEL(QB_ISA_FN(tile_s32_a32_wide), WITH_STEPS(s32_a32_wide))
 TILE_BY_PANEL(QB_ISA_FN(tile_m32_a32), WITH_STEPS(m32_a32))
 
-TILE_FN(static, tile_s16_a256_shift4, 16, 256, 4, QB_MIN_NONE, false, 0)
-TILE_FN(static, tile_s16_a256_shift5, 16, 256, 5, QB_MIN_NONE, false, 0)
-TILE_FN(static, tile_s16_a256_shift6, 16, 256, 6, QB_MIN_NONE, false, 0)
-TILE_BY_PANEL(QB_ISA_FN(tile_s16_a256), shift == 5   ? tile_s16_a256_shift5
-                                        : shift == 6 ? tile_s16_a256_shift6
-                                                     : tile_s16_a256_shift4)
+/* Float scales under activations per 256; the includer chooses between them and others. */
+TILE_FLOATS(static, tile_s16_a256_shift4, 16, 256, 4, QB_MIN_NONE, false)
+TILE_FLOATS(static, tile_s16_a256_shift6, 16, 256, 6, QB_MIN_NONE, false)
+TILE_FLOATS(static, tile_s32_a256_shift4, 32, 256, 4, QB_MIN_NONE, false)
+TILE_FLOATS(static, tile_s32_a256_shift6, 32, 256, 6, QB_MIN_NONE, false)
 
-TILE_FN(static, tile_s32_a256_shift4, 32, 256, 4, QB_MIN_NONE, false, 0)
-TILE_FN(static, tile_s32_a256_shift6, 32, 256, 6, QB_MIN_NONE, false, 0)
-TILE_BY_PANEL(QB_ISA_FN(tile_s32_a256), shift == 4 ? tile_s32_a256_shift4 : tile_s32_a256_shift6)
-
-TILE_FN(, QB_ISA_FN(tile_s32_a256_wide), 32, 256, 7, QB_MIN_NONE, false, 0)
-TILE_FN(, QB_ISA_FN(tile_m32_a256), 32, 256, QB_OFFSET_NONE, QB_MIN_I16, false, 0)
-TILE_FN(, QB_ISA_FN(tile_s256_a256), 256, 256, 0, QB_MIN_NONE, false, 0)
-TILE_FN(, QB_ISA_FN(tile_s256_a256_wide), 256, 256, 7, QB_MIN_NONE, false, 0)
-TILE_FN(, QB_ISA_FN(tile_s256_m16_a256), 256, 256, QB_OFFSET_NONE, QB_MIN_I16_16, false, 0)
-TILE_FN(, QB_ISA_FN(tile_s256_m32_a256), 256, 256, 4, QB_MIN_I16, false, 0)
+TILE_FLOATS(, QB_ISA_FN(tile_s256_a256), 256, 256, 0, QB_MIN_NONE, false)
+TILE_FLOATS(, QB_ISA_FN(tile_s256_a256_wide), 256, 256, 7, QB_MIN_NONE, false)
+TILE_FLOATS(, QB_ISA_FN(tile_s256_m16_a256), 256, 256, QB_OFFSET_NONE, QB_MIN_I16_16, false)
+TILE_FLOATS(, QB_ISA_FN(tile_s256_m32_a256), 256, 256, 4, QB_MIN_I16, false)
 
 void QB_ISA_FN(scale_steps)(const float *scale, int64_t n, float *steps)
 {

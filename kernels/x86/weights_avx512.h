@@ -4,15 +4,18 @@
 #ifndef QB_KERNELS_WEIGHTS_AVX512_H
 #define QB_KERNELS_WEIGHTS_AVX512_H
 
+#include "kernels/x86/int_scales_avx512.h"
 #include "kernels/x86/rows16_avx512.h"
 
 /* The scales of one block of 16 rows, lane = row. */
 struct header {
-    __m512 scale[16];     /* one per sub-block */
-    __m512 min_f32;       /* QB_MIN_F32 (blocks of 32) */
-    __m512i min_pair[8];  /* QB_MIN_I16 (4), QB_MIN_I16_16: minima 2i (low half) and 2i + 1 */
-    __m512 min_scale;     /* of the integer minima */
-    __m512i sub_scale[8]; /* integers that meet the sums of two runs of 16, int16; of two formats */
+    __m512 scale[16];      /* one per sub-block */
+    __m512 min_f32;        /* QB_MIN_F32 (blocks of 32) */
+    __m512i min_pair[8];   /* QB_MIN_I16 (4), QB_MIN_I16_16: minima 2i (low half) and 2i + 1 */
+    __m512 min_scale;      /* of the integer minima */
+    __m512i sub_scale[8];  /* integers that meet the sums of two runs of 16, int16; of two formats */
+    __m512i scale_pair[8]; /* integer scales of sub-blocks 2i and 2i + 1, int16, and what multiplies them */
+    __m512 d;
 };
 
 /* Pairs of integer minima in a block of 256. */
@@ -22,11 +25,13 @@ QB_INLINE int min_pairs(enum qb_min_kind min)
 }
 
 QB_INLINE void header_store(const struct header *h, struct qb_panel *p, int64_t b, int half, int subs,
-                            enum qb_min_kind min)
+                            enum qb_min_kind min, int cut)
 {
     QB_UNROLL
-    for (int i = 0; i < subs; i++)
+    for (int i = 0; i < subs && cut == NO_INT_SCALES; i++)
         _mm512_store_ps(p->scale + (b * subs + i) * QB_PANEL_ROWS + half * 16, h->scale[i]);
+    if (cut != NO_INT_SCALES)
+        panel_int_scales(p, b, half, h->scale_pair, subs / 2, h->d, cut);
     if (min == QB_MIN_F32)
         _mm512_store_ps(p->min_f32 + b * QB_PANEL_ROWS + half * 16, h->min_f32);
     const int pairs = min_pairs(min);
@@ -74,14 +79,6 @@ QB_INLINE __m512i run_dot(__m512i start, const __m512i *w, int vecs, const int8_
             even = _mm512_dpbusd_epi32(even, w[v], broadcast_x4(q, v, col, cols));
     }
     return vecs > 4 ? _mm512_add_epi32(even, odd) : even;
-}
-
-/* The low halves of two vectors of dwords, side by side. */
-QB_INLINE __m512i pack_pair(__m512i low, __m512i high)
-{
-    const __m512i up =
-        _mm512_broadcast_i32x4(_mm_setr_epi8(-1, -1, 0, 1, -1, -1, 4, 5, -1, -1, 8, 9, -1, -1, 12, 13));
-    return _mm512_mask_shuffle_epi8(low, 0xccccccccccccccccull, high, up);
 }
 
 /* The sums of two runs of 16, to meet a pair of integer scales; x: the activations of both. */
@@ -210,7 +207,7 @@ QB_INLINE void read_k_scales(const struct rows16 *s, enum rows16_kind kind, stru
     const __m512i six = _mm512_set1_epi8(0x3f), two = _mm512_set1_epi8(0x30);
     __m512i v[4], sc[2], mn[2];
     rows16_load(s, 0, kind, v);
-    __m512 d = rows16_f16_low(v[0]);
+    h->d = rows16_f16_low(v[0]);
     h->min_scale = rows16_f16_low(_mm512_srli_epi32(v[0], 16));
     sc[0] = _mm512_and_si512(v[1], six);
     mn[0] = _mm512_and_si512(v[2], six);
@@ -220,9 +217,11 @@ QB_INLINE void read_k_scales(const struct rows16 *s, enum rows16_kind kind, stru
     for (int i = 0; i < 2; i++) {
         h->min_pair[2 * i] = byte_pair(mn[i], 0);
         h->min_pair[2 * i + 1] = byte_pair(mn[i], 1);
+        h->scale_pair[2 * i] = byte_pair(sc[i], 0);
+        h->scale_pair[2 * i + 1] = byte_pair(sc[i], 1);
         QB_UNROLL
         for (int j = 0; j < 4; j++)
-            h->scale[4 * i + j] = _mm512_mul_ps(d, byte_as_float(sc[i], j));
+            h->scale[4 * i + j] = _mm512_mul_ps(h->d, byte_as_float(sc[i], j));
     }
 }
 

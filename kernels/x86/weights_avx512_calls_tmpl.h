@@ -17,7 +17,9 @@ static __attribute__((noinline)) void panel_tail(const struct qb_matrix *m, int6
 QB_INLINE void decode_panel(const struct qb_matrix *m, int64_t row0, int n_rows, int64_t k0, int64_t n_k,
                             struct qb_panel *p, enum rows16_kind kind)
 {
-    p->offset_shift = W_SHIFT;
+    const struct qb_format form = {
+        .sub = W_SUB, .min = W_MIN, .int_scales = W_CUT != NO_INT_SCALES}; /* kernels/panel_form.h */
+    qb_panel_set_form(p, W_SHIFT, form.int_scales, W_CUT);
     for (int half = 0; half < 2; half++) {
         if (kind == ROWS16_STRIDED && n_rows < 16 * (half + 1))
             panel_tail(m, row0 + 16 * half, k0, n_k, p, half);
@@ -25,7 +27,7 @@ QB_INLINE void decode_panel(const struct qb_matrix *m, int64_t row0, int n_rows,
             panel_half(m, row0 + 16 * half, k0, n_k, p, half, kind);
     }
     if (kind != ROWS16_STRIDED && n_rows < QB_PANEL_ROWS)
-        qb_panel_repeat_last_row(p, m->format, n_rows, n_k);
+        qb_panel_repeat_last_row(p, &form, n_rows, n_k);
 }
 
 QB_INLINE void gemv_rows16(const struct qb_matrix *m, int64_t row0, int64_t n, const struct qb_act *a,

@@ -9,6 +9,7 @@
  *   W_SHIFT        of the code offset, or QB_OFFSET_NONE
  *   W_MIN          enum qb_min_kind
  *   W_CHUNK        weights per chunk; 32 in blocks of 64 and 128
+ *   W_CUT          for panels of integer scales: qb_format.cut of kernels/panel_forms.def
  *   void read_header(const struct rows16 *s, enum rows16_kind kind, struct header *h);
  *                  all scales (and minima) of the block
  *   void read_chunk(const struct rows16 *s, enum rows16_kind kind, int c, __m512i w[W_CHUNK / 4]);
@@ -26,6 +27,9 @@
  * count.
  */
 
+#ifndef W_CUT
+#define W_CUT NO_INT_SCALES
+#endif
 #ifndef W_RUN
 #define W_RUN W_SUB
 #endif
@@ -45,7 +49,7 @@ QB_INLINE void panel_half(const struct qb_matrix *m, int64_t row0, int64_t k0, i
     for (int64_t b = 0; b < n_k / W_ELEMS; b++, rows16_next(&s, W_BYTES, kind)) {
         struct header h;
         read_header(&s, kind, &h);
-        header_store(&h, p, b, half, W_SUBS, W_MIN);
+        header_store(&h, p, b, half, W_SUBS, W_MIN, W_CUT);
         uint8_t *code = p->code + b * W_ELEMS * QB_PANEL_ROWS + half * 64;
         QB_UNROLL
         for (int c = 0; c < W_CHUNKS; c++) {

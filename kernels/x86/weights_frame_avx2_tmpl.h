@@ -42,7 +42,7 @@ QB_INLINE void panel_rows8(const struct rows8 *s, int64_t n_k, struct qb_panel *
 QB_INLINE void decode_panel(const struct qb_matrix *m, int64_t row0, int n_rows, int64_t k0, int64_t n_k,
                             struct qb_panel *p, enum rows8_kind kind)
 {
-    p->offset_shift = W_SHIFT;
+    qb_panel_set_form(p, W_SHIFT, false, 0);
     for (int r = 0; r < QB_PANEL_ROWS; r += 8) {
         struct rows8 s;
         rows8_init(&s, m, row0 + r, row0 + n_rows - 1, k0, kind);

@@ -9,6 +9,7 @@
 #define W_SUB    16
 #define W_SHIFT  4
 #define W_MIN    QB_MIN_NONE
+#define W_CUT    0
 
 QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
 {

@@ -9,6 +9,7 @@
 #define W_SUB    32
 #define W_SHIFT  6
 #define W_MIN    QB_MIN_NONE
+#define W_CUT    3
 
 QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
 {

@@ -46,7 +46,7 @@ QB_INLINE __m512i k_scales_of_sub(__m512i rows03, __m512i rows47, int i)
 QB_INLINE void read_k_scales_groups(const struct rows16 *s, enum rows16_kind kind, struct header *h)
 {
     const __m512i six = _mm512_set1_epi8(0x3f), two = _mm512_set1_epi8(0x30);
-    __m512 d = rows16_group_f16(s, 0, kind);
+    h->d = rows16_group_f16(s, 0, kind);
     h->min_scale = rows16_group_f16(s, 2, kind);
     __m512i v[3];
     QB_UNROLL
@@ -57,9 +57,10 @@ QB_INLINE void read_k_scales_groups(const struct rows16 *s, enum rows16_kind kin
     __m512i mn47 = _mm512_or_si512(high_nibbles(v[2]), _mm512_and_si512(_mm512_srli_epi16(v[1], 2), two));
     QB_UNROLL
     for (int i = 0; i < 8; i++) {
-        h->scale[i] = _mm512_mul_ps(d, _mm512_cvtepi32_ps(k_scales_of_sub(sc03, sc47, i)));
-        __m512i mn = k_scales_of_sub(mn03, mn47, i);
-        h->min_pair[i / 2] = i % 2 == 0 ? mn : _mm512_or_si512(h->min_pair[i / 2], _mm512_slli_epi32(mn, 16));
+        __m512i sc = k_scales_of_sub(sc03, sc47, i), mn = k_scales_of_sub(mn03, mn47, i);
+        h->scale[i] = _mm512_mul_ps(h->d, _mm512_cvtepi32_ps(sc));
+        h->scale_pair[i / 2] = i % 2 == 0 ? sc : pack_pair(h->scale_pair[i / 2], sc);
+        h->min_pair[i / 2] = i % 2 == 0 ? mn : pack_pair(h->min_pair[i / 2], mn);
     }
 }
 

@@ -10,6 +10,7 @@
 #define QB_KERNELS_X86_WEIGHTS_PLANES_AVX512_H
 
 #include "kernels/x86/codebook_planes.h"
+#include "kernels/x86/int_scales_avx512.h"
 #include "kernels/x86/rows16_avx512.h"
 
 /*

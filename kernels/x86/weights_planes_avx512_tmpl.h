@@ -2,7 +2,7 @@
  * Panel decoder and fused GEMV of one codebook format, for AVX512-VBMI. Included once by each
  * weights_FORMAT_avx512vbmi.c, which defines before:
  *
- *   W_FORMAT, W_BYTES, W_SUB, W_SHIFT, W_MIN  as for weights_avx512_tmpl.h
+ *   W_FORMAT, W_BYTES, W_SUB, W_SHIFT, W_MIN, W_CUT  as for weights_avx512_tmpl.h
  *   W_FIRST   where the chunks of 4 bytes begin: 2 behind an f16 d, else 0
  *   void read_planes(const uint8_t *block, int c, __m512i w[16]);
  *             the codes of weights 64 c .. 64 c + 63: 8 planes, twice (weights_planes_avx512.h); with W_SUB
@@ -16,26 +16,25 @@
  */
 
 #define W_ELEMS 256
-#define W_SUBS  (W_ELEMS / W_SUB)
+#ifndef W_CUT
+#define W_CUT NO_INT_SCALES
+#endif
 
 QB_INLINE void panel_scales(const struct scales *sc, struct qb_panel *p, int64_t b, int half)
 {
-    float *scale = p->scale + b * W_SUBS * QB_PANEL_ROWS + half * 16;
     if (W_SUB == 256) {
-        _mm512_store_ps(scale, _mm512_mul_ps(sc->d, _mm512_set1_ps(8)));
+        _mm512_store_ps(p->scale + b * QB_PANEL_ROWS + half * 16, _mm512_mul_ps(sc->d, _mm512_set1_ps(8)));
         _mm512_store_ps(p->min_scale + b * QB_PANEL_ROWS + half * 16, sc->d);
         QB_UNROLL
         for (int i = 0; i < 4; i++)
             _mm512_store_si512(p->min_pair + ((b * 4 + i) * QB_PANEL_ROWS + half * 16) * 2, sc->down[i]);
         return;
     }
+    __m512i pair[8];
     QB_UNROLL
-    for (int i = 0; i < W_SUBS; i++) {
-        __m512i odd = sc->odd[i * W_SUB / 32];
-        if (W_SUB == 16)
-            odd = i % 2 ? _mm512_srli_epi32(odd, 16) : _mm512_and_si512(odd, _mm512_set1_epi32(0xffff));
-        _mm512_store_ps(scale + i * QB_PANEL_ROWS, _mm512_mul_ps(sc->d, _mm512_cvtepi32_ps(odd)));
-    }
+    for (int i = 0; i < 128 / W_SUB; i++)
+        pair[i] = W_SUB == 16 ? sc->odd[i] : pack_pair(sc->odd[2 * i], sc->odd[2 * i + 1]);
+    panel_int_scales(p, b, half, pair, 128 / W_SUB, sc->d, W_CUT);
 }
 
 /* Decode 16 rows into half `half` of the panel. */

@@ -9,6 +9,7 @@
 #define W_SUB    32
 #define W_SHIFT  QB_OFFSET_NONE
 #define W_MIN    QB_MIN_I16
+#define W_CUT    2
 #define W_CHUNK  64
 
 QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct header *h)

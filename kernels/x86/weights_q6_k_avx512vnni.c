@@ -10,12 +10,13 @@
 #define W_SUB    16
 #define W_SHIFT  5
 #define W_MIN    QB_MIN_NONE
+#define W_CUT    1
 #define W_CHUNK  64
 
 QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct header *h)
 {
     __m512i v[4];
-    __m512 d = rows16_scale(s, 208, 194, kind);
+    h->d = rows16_scale(s, 208, 194, kind);
     if (!rows16_is_reordered(kind))
         rows16_load(s, 192, kind, v);
     QB_UNROLL
@@ -25,7 +26,8 @@ QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct
             sc = _mm512_cvtepi8_epi32(rows16_halves(s->p[0] + 8 * (2 + i), s->p[1] + 8 * (2 + i)));
         else /* signed bytes: shift up, then arithmetically down */
             sc = _mm512_srai_epi32(_mm512_slli_epi32(v[i / 4], 24 - i % 4 * 8), 24);
-        h->scale[i] = _mm512_mul_ps(d, _mm512_cvtepi32_ps(sc));
+        h->scale[i] = _mm512_mul_ps(h->d, _mm512_cvtepi32_ps(sc));
+        h->scale_pair[i / 2] = i % 2 == 0 ? sc : pack_pair(h->scale_pair[i / 2], sc);
     }
 }
 

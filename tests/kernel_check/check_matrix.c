@@ -9,6 +9,7 @@
 #include "kernels/panel_form.h"
 #include "tests/kernel_check/check.h"
 #include "tests/kernel_check/check_problem.h"
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@ enum { ROWS = QB_PANEL_ROWS };
 /* --- panels --- */
 
 struct panel_sizes {
-    size_t code, scale, min_f32, min_pair, min_scale, f32, bf16; /* bytes */
+    size_t code, scale, scale_pair, round, min_f32, min_pair, min_scale, f32, bf16; /* bytes */
 };
 
 static struct panel_sizes panel_sizes(const struct qb_format *f, bool bf16, int64_t n_k)
@@ -28,6 +29,10 @@ static struct panel_sizes panel_sizes(const struct qb_format *f, bool bf16, int6
         return (struct panel_sizes){.f32 = bf16 ? 0 : n * sizeof(float),
                                     .bf16 = bf16 ? n * sizeof(uint16_t) : 0};
     struct panel_sizes s = {.code = f->magnitudes ? 2 * n : n, .scale = n / (size_t)f->sub * sizeof(float)};
+    if (f->int_scales) {
+        s.scale_pair = n / (size_t)f->sub * sizeof(int16_t);
+        s.scale = s.round = n / 256 * sizeof(int32_t);
+    }
     if (f->min == QB_MIN_F32)
         s.min_f32 = n / 32 * sizeof(float);
     if (qb_min_is_integer(f->min)) {
@@ -41,6 +46,8 @@ static struct qb_panel guarded_panel(struct qb_check *c, const struct panel_size
 {
     return (struct qb_panel){.code = qb_check_output(c, s->code, 64),
                              .scale = qb_check_output(c, s->scale, 64),
+                             .scale_pair = qb_check_output(c, s->scale_pair, 64),
+                             .round = qb_check_output(c, s->round, 64),
                              .min_f32 = qb_check_output(c, s->min_f32, 64),
                              .min_scale = qb_check_output(c, s->min_scale, 64),
                              .min_pair = qb_check_output(c, s->min_pair, 64),
@@ -98,6 +105,8 @@ static void compare_panels(struct qb_check *c, const struct qb_panel *got, const
 {
     qb_check_bytes(c, "codes", got->code, want->code, s->code);
     qb_check_bytes(c, "scales", got->scale, want->scale, s->scale);
+    qb_check_bytes(c, "integer scales", got->scale_pair, want->scale_pair, s->scale_pair);
+    qb_check_bytes(c, "round", got->round, want->round, s->round);
     qb_check_bytes(c, "min_f32", got->min_f32, want->min_f32, s->min_f32);
     qb_check_bytes(c, "min_pair", got->min_pair, want->min_pair, s->min_pair);
     qb_check_bytes(c, "min_scale", got->min_scale, want->min_scale, s->min_scale);
@@ -105,6 +114,20 @@ static void compare_panels(struct qb_check *c, const struct qb_panel *got, const
     qb_check_bytes(c, "bf16", got->bf16, want->bf16, s->bf16);
     if (got->offset_shift != want->offset_shift)
         qb_check_fail(c, "offset_shift is %d, not %d", got->offset_shift, want->offset_shift);
+    if (s->code > 0 && got->int_scales != want->int_scales)
+        qb_check_fail(c, "int_scales is %d, not %d", got->int_scales, want->int_scales);
+    if (s->scale_pair > 0 && got->cut != want->cut)
+        qb_check_fail(c, "cut is %d, not %d", got->cut, want->cut);
+}
+
+/* The scale of weight k in row r. */
+static double panel_scale(const struct qb_panel *p, const struct qb_format *f, int64_t k, int r)
+{
+    if (!f->int_scales)
+        return p->scale[k / f->sub * ROWS + r];
+    int64_t sub = k / f->sub;
+    return (double)p->scale[k / 256 * ROWS + r] * p->scale_pair[(sub / 2 * ROWS + r) * 2 + sub % 2] /
+           (1 << f->cut);
 }
 
 /* The weight that a panel of an integer format stands for. */
@@ -113,7 +136,7 @@ static float panel_weight(const struct qb_panel *p, const struct qb_format *f, i
     int offset = f->offset_shift == QB_OFFSET_NONE ? 0 : 1 << f->offset_shift;
     int weight = f->magnitudes ? (int8_t)p->code[(k / 4 * 2 * ROWS + r) * 4 + k % 4]
                                : p->code[(k / 4 * ROWS + r) * 4 + k % 4] - offset;
-    double w = (double)p->scale[k / f->sub * ROWS + r] * weight;
+    double w = panel_scale(p, f, k, r) * weight;
     if (f->min == QB_MIN_F32)
         w += p->min_f32[k / 32 * ROWS + r];
     int per = qb_min_weights(f->min);
@@ -153,11 +176,12 @@ static void check_panel(struct qb_check *c, const struct qb_kernel *k, struct qb
     qb_problem_weights(c, p);
     struct panel_sizes s = panel_sizes(p->format, bf16, n_k);
     struct qb_panel got = guarded_panel(c, &s);
-    got.offset_shift = 99;
+    got.offset_shift = got.cut = 99;
+    got.int_scales = !p->format->int_scales;
     ((qb_decode_panel_fn *)k->fn)(&p->m, row0, n_rows, k0, n_k, &got);
-    if (k->isa == QB_ISA_SCALAR)
-        compare_with_decoder(c, p, &got, row0, n_rows, k0, n_k);
     struct qb_panel want = trusted_panel(c, p, bf16, row0, n_rows, k0, n_k);
+    if (k->isa == QB_ISA_SCALAR || p->format->int_scales) /* a form that no scalar row has */
+        compare_with_decoder(c, p, &want, row0, n_rows, k0, n_k);
     compare_panels(c, &got, &want, &s);
 }
 
@@ -203,13 +227,44 @@ struct expectation {
     size_t ld_start;
     bool accumulate; /* besides */
     int64_t n_k;
+    bool cut; /* made from panels */
+    int64_t row;
 };
+
+/* Panels of integer scales: what is left of the sum, which must be near it. */
+static bool cut_value(struct qb_check *c, const struct qb_problem *p, int act_col, int64_t row,
+                      struct qb_oracle_sum *s)
+{
+    const struct qb_format *f = p->format;
+    struct qb_codes codes;
+    uint8_t bytes[QB_MAX_BLOCK_BYTES];
+    double cut = 0, most = 0;
+    for (int64_t b = 0; b < p->n_k / 256; b++) {
+        cut += qb_oracle_cut_block(f, &p->m, row, b, &p->a, act_col);
+        qb_matrix_get_block(&p->m, row, b, bytes);
+        f->codes(bytes, &codes);
+        double unit = fabs((double)codes.d) * qb_oracle_act_scale(&p->a, act_col, b * 256);
+        /* half of what a sub-block can lose, and less than 1 by rounding the average */
+        for (int i = 0; i < 256 / f->sub; i++)
+            most += unit * abs(codes.sub_scale[i]) * ((1 << f->cut) - 1) / 2;
+        most += unit * (1 << f->cut);
+    }
+    double difference = fabs(cut - s->value);
+    s->value = cut;
+    s->magnitude += most; /* a sum of zero counts as half of what it could lose */
+    if (difference <= most + FLT_EPSILON * s->magnitude) /* decoded minima are rounded */
+        return true;
+    qb_check_fail(c, "the cut takes %g of %g, at most %g", difference, s->value, most);
+    return false;
+}
 
 static bool compare_value(struct qb_check *c, const struct qb_problem *p, const struct expectation *e,
                           int col, int act_col, int64_t r)
 {
     size_t i = e->out->ldo * (size_t)col + (size_t)r;
     struct qb_oracle_sum s = qb_oracle_dot(e->w, e->size, &p->a, act_col, 0, e->n_k);
+    if (p->format->int_scales && e->cut && !cut_value(c, p, act_col, e->row, &s))
+        return false;
     double start = e->start ? e->start[e->ld_start * (size_t)col] : 0;
     double before = e->accumulate ? e->out->before[i] : 0;
     return qb_check_float(c, "out", i, e->out->now[i], s.value + start + before,
@@ -241,7 +296,7 @@ static void check_gemv_rows(struct qb_check *c, const struct qb_kernel *k, struc
     double *size = qb_check_input(c, (size_t)p->n_k * sizeof *size, sizeof *size);
     for (int64_t r = row0; r < row0 + n_rows; r++) {
         qb_oracle_row(&p->m, r, w, size);
-        struct expectation e = {&o, w, size, with_bias ? bias + r : NULL, 0, accumulate, p->n_k};
+        struct expectation e = {&o, w, size, with_bias ? bias + r : NULL, 0, accumulate, p->n_k, false, r};
         for (int col = 0; col < n_cols; col++)
             if (!compare_value(c, p, &e, col, col, r))
                 return;
@@ -333,8 +388,9 @@ static void check_tile_width(struct qb_check *c, const struct qb_kernel *k, stru
     double *w = qb_check_input(c, (size_t)p->n_k * sizeof *w, sizeof *w);
     double *size = qb_check_input(c, (size_t)p->n_k * sizeof *size, sizeof *size);
     for (int r = 0; r < ROWS; r++) {
-        qb_oracle_row(&p->m, r < n_rows ? r : n_rows - 1, w, size);
-        struct expectation e = {&o, w, size, s.before ? s.before + r : NULL, s.ld, false, p->n_k};
+        int64_t row = r < n_rows ? r : n_rows - 1;
+        qb_oracle_row(&p->m, row, w, size);
+        struct expectation e = {&o, w, size, s.before ? s.before + r : NULL, s.ld, false, p->n_k, true, row};
         for (int col = 0; col < width; col++)
             if (!compare_value(c, p, &e, col, c0 + col, r))
                 return;
@@ -343,17 +399,33 @@ static void check_tile_width(struct qb_check *c, const struct qb_kernel *k, stru
         untouched(c, &o, o.ldo * (size_t)col + ROWS, o.ldo * (size_t)(col + 1));
 }
 
-static void check_tile_format(struct qb_check *c, const struct qb_kernel *k, const struct qb_format *f)
+static void check_tile_form(struct qb_check *c, const struct qb_kernel *k, const struct qb_format *form)
 {
     static const int batches[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 20};
-    const struct qb_format form = qb_panel_form(f, k->isa);
     struct qb_problem p = {0};
     for (size_t i = 0; i < QB_ARRAY_LEN(batches); i++) {
         for (int v = 0; v < QB_VALUES_COUNT && !qb_check_failed(c); v++) {
-            qb_problem_set_shape(&p, &form, QB_LAYOUT_PLAIN, qb_problem_is_bf16(k), (int)i);
+            qb_problem_set_shape(&p, form, QB_LAYOUT_PLAIN, qb_problem_is_bf16(k), (int)i);
             p.values = (enum qb_values)v;
             check_tile_width(c, k, &p, batches[i]);
         }
+    }
+}
+
+/* Panels as they come in the sets that use the row: of the decoders of its level, or of one above. */
+static void check_tile_format(struct qb_check *c, const struct qb_kernel *k, const struct qb_format *f)
+{
+    bool done[2] = {false, false}; /* with float, integer scales */
+    for (int isa = k->isa; isa < QB_ISA_COUNT; isa++) {
+        const struct qb_kernel_set set = {.isa = (enum qb_isa)isa, .bf16 = k->key == QB_TILE_BF16};
+        if (!qb_cpu_runs(set.isa) || qb_kernel_set_row(&set, QB_OP_TILE, k->key, 0) != k)
+            continue;
+        const struct qb_kernel *decoder =
+            qb_kernel_set_row(&set, QB_OP_DECODE_PANEL, (int)f->id, QB_LAYOUT_PLAIN);
+        const struct qb_format form = qb_panel_form(f, decoder ? decoder->isa : k->isa);
+        if (!done[form.int_scales])
+            check_tile_form(c, k, &form);
+        done[form.int_scales] = true;
     }
 }
 

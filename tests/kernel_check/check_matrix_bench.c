@@ -76,9 +76,11 @@ void qb_bench_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_chec
 {
     const struct qb_kernel_set set = {.isa = k->isa, .bf16 = k->key == QB_TILE_BF16};
     const struct qb_format *f = qb_format_get((enum qb_format_id)0);
-    for (int i = 0; i < QB_FORMAT_COUNT; i++)
-        if ((int)qb_kernel_set_tile_class(&set, qb_format_get((enum qb_format_id)i)) == k->key)
-            f = qb_format_get((enum qb_format_id)i);
+    for (int i = 0; i < QB_FORMAT_COUNT; i++) {
+        const struct qb_format *other = qb_format_get((enum qb_format_id)i);
+        if ((int)qb_kernel_set_tile_class(&set, other) == k->key && !qb_panel_form(f, k->isa).int_scales)
+            f = other;
+    }
     struct job *j = make_job(c, k, f, QB_LAYOUT_PLAIN, QB_PANEL_ROWS, QB_PANEL_K);
     qb_problem_weights(c, &j->p);
     qb_problem_activations(c, &j->p, k->max_cols, k->max_cols);

@@ -105,6 +105,15 @@ static void fill_pairs(struct qb_check *c, float *x, int64_t n)
     }
 }
 
+/* A column of values of one size and the signs of a row: the largest sums that there are. */
+static void fill_with_signs(struct qb_check *c, const struct qb_problem *p, float *x)
+{
+    int64_t row = qb_rng_below(qb_check_rng(c), (uint32_t)(p->n_rows < 32 ? p->n_rows : 32));
+    qb_matrix_decode_row(&p->m, row, x);
+    for (int64_t k = 0; k < p->n_k; k++)
+        x[k] = x[k] < 0 ? -1.0f : 1.0f;
+}
+
 void qb_problem_activations(struct qb_check *c, struct qb_problem *p, int n_cols, int tile_cols)
 {
     size_t n = (size_t)n_cols * (size_t)p->n_k;
@@ -114,6 +123,8 @@ void qb_problem_activations(struct qb_check *c, struct qb_problem *p, int n_cols
         if (qb_act_is_pairs(p->act_kind) && p->values == QB_VALUES_EXTREME &&
             qb_rng_below(qb_check_rng(c), 2))
             fill_pairs(c, x + (size_t)col * (size_t)p->n_k, p->n_k);
+        else if (p->format->int_scales && p->values == QB_VALUES_EXTREME && qb_rng_below(qb_check_rng(c), 2))
+            fill_with_signs(c, p, x + (size_t)col * (size_t)p->n_k);
         else
             qb_check_fill_f32(c, x + (size_t)col * (size_t)p->n_k, (size_t)p->n_k, p->values);
     if (p->act_kind == QB_ACT_BF16)

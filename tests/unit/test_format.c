@@ -4,8 +4,10 @@
  */
 #include "base/f16.h"
 #include "kernels/format.h"
+#include "kernels/panel_form.h"
 #include "tests/unit/cmocka_all.h"
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void looks_up_by_name_and_id(void **state)
@@ -61,6 +63,46 @@ static void codes_say_what_the_decoder_says(void **state)
                 assert_true(weight_of_codes(f, &codes, j) == w[j]);
         }
     }
+}
+
+/* The largest weight of a form, in codes; blocks of random bits have all of them. */
+static int largest_weight(const struct qb_format *f, struct qb_rng *rng)
+{
+    uint8_t block[QB_MAX_BLOCK_BYTES];
+    struct qb_codes codes;
+    int offset = f->offset_shift == QB_OFFSET_NONE ? 0 : 1 << f->offset_shift, most = 0;
+    for (int n = 0; n < 200; n++) {
+        f->synth(block, 1.0f, rng);
+        f->codes(block, &codes);
+        for (int j = 0; j < f->block_elems; j++)
+            most = abs(codes.code[j] - offset) > most ? abs(codes.code[j] - offset) : most;
+        for (int i = 0; i < f->block_elems / f->sub; i++)
+            assert_true(codes.scale[i] == codes.d * (float)codes.sub_scale[i]);
+    }
+    return most;
+}
+
+/* Integer scales: sums lose just so many bits that all fit into an int16, and the offset has bits to spare.
+ */
+static void cut_sums_fit(void **state)
+{
+    (void)state;
+    struct qb_rng rng;
+    int n_forms = 0;
+    qb_rng_init(&rng, 11, 0);
+    for (int i = 0; i < QB_FORMAT_COUNT; i++) {
+        for (int isa = 0; isa < QB_ISA_COUNT; isa++) {
+            const struct qb_format f = qb_panel_form(qb_format_get((enum qb_format_id)i), (enum qb_isa)isa);
+            if (!f.int_scales)
+                continue;
+            int sum = largest_weight(&f, &rng) * 127 * f.sub;
+            assert_in_range(sum >> f.cut, 1, INT16_MAX);
+            assert_true(f.cut == 0 || sum >> (f.cut - 1) > INT16_MAX);
+            assert_true(f.offset_shift == QB_OFFSET_NONE || f.offset_shift >= f.cut);
+            n_forms++;
+        }
+    }
+    assert_true(n_forms > 0);
 }
 
 static void synthesis_has_the_moments_asked_for(void **state)
@@ -169,6 +211,7 @@ int main(void)
         cmocka_unit_test(looks_up_by_name_and_id),
         cmocka_unit_test(counts_bytes),
         cmocka_unit_test(codes_say_what_the_decoder_says),
+        cmocka_unit_test(cut_sums_fit),
         cmocka_unit_test(synthesis_has_the_moments_asked_for),
         cmocka_unit_test(check_finds_bad_scales),
         cmocka_unit_test(check_finds_bad_byte_scales),

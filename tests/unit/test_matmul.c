@@ -4,8 +4,9 @@
  */
 #include "engine/matmul.h"
 
-#include "base/f16.h"
 #include "base/rng.h"
+#include "kernels/oracle/oracle.h"
+#include "kernels/panel_form.h"
 #include "tests/unit/cmocka_all.h"
 #include <math.h>
 #include <stdlib.h>
@@ -75,34 +76,35 @@ static struct qb_matrix make_matrix(const struct qb_format *f, enum qb_layout_id
     return m;
 }
 
-/* The activation that the kernels see: int8 times its scale. */
-static double act_value(const struct qb_act *a, int c, int64_t k)
+/* One value; batches go through panels, some of which cut the sums of integers. */
+static double value(const struct qb_kernel_set *set, const struct qb_matrix *m, const struct qb_act *a,
+                    int64_t r, int c, const float *row, const double *x)
 {
-    int pos, width, tile = qb_act_tile_of(a, c, &pos), c0 = qb_act_tile(a, tile, &width);
-    if (a->kind == QB_ACT_F32)
-        return a->f32[(int64_t)c0 * a->n_k + k * width + pos];
-    if (a->kind == QB_ACT_BF16)
-        return qb_bf16_to_f32(a->bf16[(int64_t)c0 * a->n_k + (k / 2 * width + pos) * 2 + k % 2]);
-    int64_t block = qb_act_block(a->kind);
-    double scale = a->scale[c0 * (a->n_k / block) + k / block * width + pos];
-    return scale * a->q[(int64_t)c0 * a->n_k + (k / 4 * width + pos) * 4 + k % 4];
+    const struct qb_kernel *decoder = qb_kernel_set_row(set, QB_OP_DECODE_PANEL, m->format->id, m->layout);
+    const struct qb_format form = qb_panel_form(m->format, decoder ? decoder->isa : QB_ISA_SCALAR);
+    double sum = 0;
+    if (form.int_scales && !qb_matmul_is_fused(set, m, a->n_cols)) {
+        for (int64_t b = 0; b < m->n_cols / 256; b++)
+            sum += qb_oracle_cut_block(&form, m, r, b, a, c);
+        return sum;
+    }
+    for (int64_t k = 0; k < m->n_cols; k++)
+        sum += row[k] * x[k];
+    return sum;
 }
 
-static void expected(const struct qb_matrix *m, const struct qb_act *a, double *out)
+static void expected(const struct qb_kernel_set *set, const struct qb_matrix *m, const struct qb_act *a,
+                     double *out)
 {
     float *row = get((size_t)m->n_cols * sizeof *row);
     double *x = get((size_t)(m->n_cols * a->n_cols) * sizeof *x);
     for (int c = 0; c < a->n_cols; c++)
         for (int64_t k = 0; k < m->n_cols; k++)
-            x[c * m->n_cols + k] = act_value(a, c, k);
+            x[c * m->n_cols + k] = qb_oracle_act(a, c, k);
     for (int64_t r = 0; r < m->n_rows; r++) {
         qb_matrix_decode_row(m, r, row);
-        for (int c = 0; c < a->n_cols; c++) {
-            double sum = 0;
-            for (int64_t k = 0; k < m->n_cols; k++)
-                sum += row[k] * x[c * m->n_cols + k];
-            out[c * m->n_rows + r] = sum;
-        }
+        for (int c = 0; c < a->n_cols; c++)
+            out[c * m->n_rows + r] = value(set, m, a, r, c, row, x + c * m->n_cols);
     }
     free(row);
     free(x);
@@ -200,7 +202,7 @@ static void products(const struct qb_kernel_set *set, const struct qb_format *f,
         bool with_bias = i < 2, accumulate = i == 1 || i == 2;
         m[i] = make_matrix(f, layout, rows[i], n_k, (uint64_t)i + 1);
         want[i] = get((size_t)(rows[i] * n_cols) * sizeof **want);
-        expected(&m[i], &a, want[i]);
+        expected(set, &m[i], &a, want[i]);
         size_t ldo = (size_t)rows[i] + 5;
         p[i] = (struct qb_product){&m[i], with_bias ? bias : NULL, output(n_cols, ldo), ldo, accumulate};
         for (int64_t j = 0; j < rows[i] * n_cols; j++)
@@ -240,8 +242,8 @@ static void gate_up(const struct qb_kernel_set *set, const struct qb_format *f, 
     struct qb_matrix gate = make_matrix(f, QB_LAYOUT_R16, rows, n_k, 3),
                      up = make_matrix(f, QB_LAYOUT_R16, rows, n_k, 4);
     double *g = get((size_t)(rows * n_cols) * sizeof *g), *u = get((size_t)(rows * n_cols) * sizeof *u);
-    expected(&gate, &a, g);
-    expected(&up, &a, u);
+    expected(set, &gate, &a, g);
+    expected(set, &up, &a, u);
     for (int64_t i = 0; i < rows * n_cols; i++)
         g[i] = g[i] / (1 + exp(-g[i])) * u[i];
     size_t ldo = (size_t)rows + 3;

@@ -122,6 +122,20 @@ static void check_pairs(const struct qb_kernel_set *set, int format)
     assert_int_equal(tile->isa == QB_ISA_AVX2, safe);
 }
 
+/* Panels of integer scales meet tiles of AVX512, and these meet no others of the formats that always have
+ * them there. */
+static void check_int_scales(const struct qb_kernel_set *set, int format, const struct qb_kernel *panel)
+{
+    const struct qb_format *f = qb_format_get((enum qb_format_id)format);
+    if (!f->quantized)
+        return;
+    const struct qb_kernel *tile =
+        qb_kernel_set_row(set, QB_OP_TILE, (int)qb_kernel_set_tile_class(set, f), 0);
+    bool has = qb_panel_form(f, panel->isa).int_scales, always = qb_panel_form(f, tile->isa).int_scales;
+    assert_true(!has || tile->isa == QB_ISA_AVX512VNNI);
+    assert_true(!always || has);
+}
+
 static void check_set(const struct qb_kernel_set *set, enum qb_isa limit)
 {
     for (int f = 0; f < QB_FORMAT_COUNT; f++) {
@@ -136,6 +150,7 @@ static void check_set(const struct qb_kernel_set *set, enum qb_isa limit)
             if (row) {
                 const struct qb_kernel *panel = qb_kernel_set_row(set, QB_OP_DECODE_PANEL, f, l);
                 assert_int_equal(sub_of_panels(f, panel->isa), sub_of_panels(f, set->isa));
+                check_int_scales(set, f, panel);
                 assert_true(row->isa <= limit);
                 assert_true((qb_gemv_fn *)row->fn == set->gemv[f][l]);
             }
