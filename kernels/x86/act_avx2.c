@@ -16,7 +16,7 @@ INLINE __m256i pack_32(const vf *v)
 #include "kernels/x86/act_tmpl.h"
 
 /* What stands for the largest value in the kinds of pairs. */
-INLINE float block_max_pairs(const float *x, int n)
+INLINE vf block_max_pairs(const float *x, int n)
 {
     vf m = vf_zero();
     for (int i = 0; i < n; i += 8) {
@@ -27,10 +27,8 @@ INLINE float block_max_pairs(const float *x, int n)
         m = vf_max(vf_max(m, a), vf_mul(sum, vf_set1(QB_ACT_PAIR)));
         m = vf_max(m, vf_mul(two, vf_set1(QB_ACT_TWO_PAIRS)));
     }
-    return vf_hmax(m);
+    return m;
 }
 
-ACT_PART(q8_32_pairs, block_q8_32, 32, block_max_pairs)
-ACT_PART(q8_256_pairs, block_q8_256, 256, block_max_pairs)
-ACT_FN(q8_32_pairs)
-ACT_FN(q8_256_pairs)
+ACT_FN(q8_32_pairs, part_q8_32, block_max_pairs)
+ACT_FN(q8_256_pairs, part_q8_256, block_max_pairs)

@@ -1,32 +1,39 @@
 /*
- * Activations to int8 (kernels/act.h has the rule) over the vectors of simd_*.h. The including file defines
- * QB_ISA_FN(name) and pack_32: 32 integral floats to 32 int8.
+ * Activations to int8 (kernels/act.h has the rule) over the vectors of simd_*.h. The columns of a tile are
+ * the lanes of a vector wherever there is one value a column: scales, sums, and, transposed, fours of q. So
+ * whole rows of the arrays are stored at once. The including file defines QB_ISA_FN(name) and pack_32: 32
+ * integral floats to 32 int8.
  */
 #include <float.h>
 
 #include "kernels/kernel_protos.h"
 
 #define VECS_32 (32 / VF_N)
+_Static_assert(QB_MAX_TILE_COLS == 8, "the columns of a tile fill a vector");
 
 /*
- * Where the values of one column go; entries of an array lie `width` (of the tile) apart. Block j of 32
- * values has its place at i = j * width, the same for all columns of a tile: pointers that move would be
- * stored and loaded again.
+ * Some columns of one tile: an array with a row of `width` entries for every B values has its entry for value
+ * k and column c at [k / B * width + c].
  */
-struct act_column {
+struct act_part {
+    const struct qb_act *a;
     size_t width;
-    int32_t *q; /* fours */
+    int n;         /* columns */
+    bool whole;    /* all of the tile */
+    __m256i lanes; /* of the columns */
+    int32_t *q;    /* fours */
     float *scale, *fsum, *step, *ssum;
     uint8_t *steps;
     int32_t *nsum16, *nsum32, *nsum256;
     int32_t *npair, *npair16; /* pairs */
 };
 
-static struct act_column act_column_at(const struct qb_act *a, int c)
+static struct act_part act_part_at(const struct qb_act *a, int c, int n)
 {
     int pos, width, tile = qb_act_tile_of(a, c, &pos);
     int64_t c0 = qb_act_tile(a, tile, &width), n_k = a->n_k;
-    struct act_column t = {.width = (size_t)width};
+    struct act_part t = {.a = a, .width = (size_t)width, .n = n, .whole = n == width};
+    t.lanes = _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
     t.q = (int32_t *)(void *)a->q + c0 * (n_k / 4) + pos;
     t.scale = a->scale + c0 * (n_k / qb_act_block(a->kind)) + pos;
     t.nsum16 = a->nsum16 + c0 * (n_k / 16) + pos;
@@ -46,27 +53,88 @@ static struct act_column act_column_at(const struct qb_act *a, int c)
     return t;
 }
 
-INLINE float block_max(const float *x, int n)
+/* May the lanes behind the columns be stored too? They fall on rows after those of value k, `per` values
+ * each, which are written later. */
+INLINE bool rows_follow(const struct act_part *t, int64_t k, int per)
+{
+    return t->whole && (t->a->n_k - k) / per > QB_MAX_TILE_COLS / (int64_t)t->width + 1;
+}
+
+INLINE void put_row(const struct act_part *t, int32_t *to, __m256i row, bool follow)
+{
+    if (follow)
+        _mm256_storeu_si256((__m256i *)(void *)to, row);
+    else
+        _mm256_maskstore_epi32(to, t->lanes, row);
+}
+
+INLINE void put_floats(const struct act_part *t, float *to, __m256 row, bool follow)
+{
+    put_row(t, (int32_t *)(void *)to, _mm256_castps_si256(row), follow);
+}
+
+/* One number a column, as bytes. */
+INLINE void put_bytes(const struct act_part *t, uint8_t *to, __m256 row, bool follow)
+{
+    __m256i dwords = _mm256_cvtps_epi32(row);
+    __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(dwords), _mm256_extracti128_si256(dwords, 1));
+    uint8_t bytes[16];
+    if (follow) {
+        _mm_storel_epi64((__m128i *)(void *)to, _mm_packus_epi16(words, words));
+        return;
+    }
+    _mm_storeu_si128((__m128i *)(void *)bytes, _mm_packus_epi16(words, words));
+    for (int c = 0; c < t->n; c++)
+        to[c] = bytes[c];
+}
+
+/* ---- largest values and scales ---- */
+
+INLINE vf block_max(const float *x, int n)
 {
     vf m = vf_zero();
     for (int i = 0; i < n; i += VF_N)
         m = vf_max(m, vf_abs(vf_load(x + i)));
-    return vf_hmax(m);
+    return m;
 }
 
-/* Scales of a block of every column of a tile, and what values are multiplied with: one division for all. */
+/* The larger of neighbouring lanes of a and b, pairs of a in lanes 0, 1 (4, 5) and those of b behind. */
+INLINE __m256 max_of_fours(__m256 a, __m256 b)
+{
+    return _mm256_max_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+}
+
+INLINE __m256 max_of_pairs(__m256 ab, __m256 cd)
+{
+    __m256d x = _mm256_castps_pd(ab), y = _mm256_castps_pd(cd);
+    return _mm256_max_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(x, y)),
+                         _mm256_castpd_ps(_mm256_unpackhi_pd(x, y)));
+}
+
+/* Lane c: the largest lane of m[c]. */
+INLINE __m256 max_of_columns(const __m256 m[QB_MAX_TILE_COLS])
+{
+    __m256 low = max_of_pairs(max_of_fours(m[0], m[1]), max_of_fours(m[2], m[3]));
+    __m256 high = max_of_pairs(max_of_fours(m[4], m[5]), max_of_fours(m[6], m[7]));
+    return _mm256_max_ps(_mm256_permute2f128_ps(low, high, 0x20), _mm256_permute2f128_ps(low, high, 0x31));
+}
+
+/* The scales of a block of every column, and what values are multiplied with. */
 struct block_scales {
+    __m256 scale_row;
     float scale[QB_MAX_TILE_COLS], inverse[QB_MAX_TILE_COLS];
 };
-_Static_assert(QB_MAX_TILE_COLS == 8, "the scales of a tile fill a vector");
 
-INLINE void block_scales(const float max[QB_MAX_TILE_COLS], struct block_scales *s)
+INLINE void block_scales(__m256 max, struct block_scales *s)
 {
-    __m256 scale = _mm256_div_ps(_mm256_loadu_ps(max), _mm256_set1_ps(127.0f));
+    __m256 scale = _mm256_div_ps(max, _mm256_set1_ps(127.0f));
     __m256 normal = _mm256_cmp_ps(scale, _mm256_set1_ps(FLT_MIN), _CMP_GE_OQ);
-    _mm256_storeu_ps(s->scale, _mm256_and_ps(scale, normal));
+    s->scale_row = _mm256_and_ps(scale, normal);
+    _mm256_storeu_ps(s->scale, s->scale_row);
     _mm256_storeu_ps(s->inverse, _mm256_div_ps(_mm256_set1_ps(1.0f), scale));
 }
+
+/* ---- int8 ---- */
 
 /* A column is a stream of its own: two lines of what comes AHEAD values later. */
 #define AHEAD 512
@@ -99,175 +167,234 @@ INLINE __m256i quantize_32(const float *x, float scale, float inverse)
     return pack_32(v);
 }
 
-/* Sums of the first and the last 16: psadbw adds unsigned bytes, so q + 128, by eights. */
-INLINE void sums_16(__m256i q, int32_t *lo, int32_t *hi)
-{
-    __m256i s = _mm256_sad_epu8(_mm256_xor_si256(q, _mm256_set1_epi8(-128)), _mm256_setzero_si256());
-    __m256i t = _mm256_add_epi32(s, _mm256_unpackhi_epi64(s, s));
-    *lo = _mm256_extract_epi32(t, 0) - 16 * 128;
-    *hi = _mm256_extract_epi32(t, 4) - 16 * 128;
-}
+/* ---- sums and rows ---- */
 
-INLINE void store_q(const struct act_column *t, size_t i, __m256i q)
+/* Minus the sums of the first and the last 16 of every column: psadbw adds unsigned bytes, so q + 128, by
+ * eights. */
+INLINE void negated_sums(const __m256i q[QB_MAX_TILE_COLS], __m256i *lo, __m256i *hi)
 {
-    int32_t four[8], *to = t->q + 8 * i;
-    _mm256_storeu_si256((__m256i *)(void *)four, q);
+    const __m256i flip = _mm256_set1_epi8(-128), all = _mm256_set1_epi32(16 * 128);
+    __m256i two[4], four[2];
     UNROLL
-    for (int n = 0; n < 8; n++, to += t->width)
-        *to = four[n];
+    for (int c = 0; c < 4; c++) { /* eights of columns 2c, 2c + 1 side by side */
+        __m256i a = _mm256_sad_epu8(_mm256_xor_si256(q[2 * c], flip), _mm256_setzero_si256());
+        __m256i b = _mm256_sad_epu8(_mm256_xor_si256(q[2 * c + 1], flip), _mm256_setzero_si256());
+        two[c] = _mm256_or_si256(a, _mm256_slli_epi64(b, 32));
+    }
+    UNROLL
+    for (int i = 0; i < 2; i++)
+        four[i] = _mm256_add_epi32(_mm256_unpacklo_epi64(two[2 * i], two[2 * i + 1]),
+                                   _mm256_unpackhi_epi64(two[2 * i], two[2 * i + 1]));
+    *lo = _mm256_sub_epi32(all, _mm256_permute2x128_si256(four[0], four[1], 0x20));
+    *hi = _mm256_sub_epi32(all, _mm256_permute2x128_si256(four[0], four[1], 0x31));
 }
 
-/* The sums over 32 values and its halves, negated; @return minus the whole sum. */
-INLINE int32_t store_sums(const struct act_column *t, size_t i, int32_t lo, int32_t hi)
+/* Dword i of vector c to dword c of vector i. */
+INLINE void transpose_8x8(__m256i v[8])
 {
-    t->nsum16[2 * i] = -lo;
-    t->nsum16[2 * i + t->width] = -hi;
-    t->nsum32[i] = -(lo + hi);
-    return -(lo + hi);
+    __m256i two[8], four[8];
+    UNROLL
+    for (int i = 0; i < 8; i += 2) {
+        two[i] = _mm256_unpacklo_epi32(v[i], v[i + 1]);
+        two[i + 1] = _mm256_unpackhi_epi32(v[i], v[i + 1]);
+    }
+    UNROLL
+    for (int i = 0; i < 8; i += 4) {
+        UNROLL
+        for (int h = 0; h < 2; h++) {
+            four[i + 2 * h] = _mm256_unpacklo_epi64(two[i + h], two[i + 2 + h]);
+            four[i + 2 * h + 1] = _mm256_unpackhi_epi64(two[i + h], two[i + 2 + h]);
+        }
+    }
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        v[i] = _mm256_permute2x128_si256(four[i], four[4 + i], 0x20);
+        v[4 + i] = _mm256_permute2x128_si256(four[i], four[4 + i], 0x31);
+    }
 }
 
-INLINE int32_t int16_pair(int32_t first, int32_t second)
+INLINE __m256i int16_pairs(__m256i first, __m256i second)
 {
-    return (int32_t)((uint32_t)(first & 0xffff) | (uint32_t)second << 16);
+    return _mm256_blend_epi16(first, _mm256_slli_epi32(second, 16), 0xaa);
 }
 
-/* 32 values and the sums of their halves. */
-INLINE void put_32(const struct act_column *t, size_t i, const float *x, float scale, float inverse,
-                   int32_t *lo, int32_t *hi)
+/* q of 32 values of every column, by fours. */
+INLINE void put_fours(const struct act_part *t, int32_t *to, __m256i q[QB_MAX_TILE_COLS], bool follow)
 {
-    prefetch_32(x);
-    __m256i q = quantize_32(x, scale, inverse);
-    sums_16(q, lo, hi);
-    store_q(t, i, q);
+    if (t->width == 1) {
+        _mm256_storeu_si256((__m256i *)(void *)to, q[0]);
+        return;
+    }
+    transpose_8x8(q);
+    UNROLL
+    for (int i = 0; i < 8; i++)
+        put_row(t, to + (size_t)i * t->width, q[i], follow);
 }
 
-/* @return the sum of q */
-INLINE int32_t block_q8_32(const struct act_column *t, size_t i, const float *x, float scale, float inverse)
+/*
+ * 32 values of every column at k: q and its sums over 16 and 32. @return minus the sums over 32; `pair`:
+ * minus those over 16.
+ */
+INLINE __m256i put_32(const struct act_part *t, int64_t k, const float *x, size_t ldx, const float *scale,
+                      const float *inverse, bool follow, __m256i *pair)
 {
-    int32_t lo, hi;
-    put_32(t, i, x, scale, inverse, &lo, &hi);
-    store_sums(t, i, lo, hi);
-    t->scale[i] = scale;
-    t->fsum[i] = scale * (float)(lo + hi);
-    return lo + hi;
+    __m256i q[QB_MAX_TILE_COLS], lo, hi;
+    for (int c = 0; c < t->n; c++) {
+        prefetch_32(x + (size_t)c * ldx);
+        q[c] = quantize_32(x + (size_t)c * ldx, scale[c], inverse[c]);
+    }
+    for (int c = t->n; c < QB_MAX_TILE_COLS; c++)
+        q[c] = _mm256_setzero_si256();
+    negated_sums(q, &lo, &hi);
+    size_t row = (size_t)(k / 32) * t->width;
+    put_fours(t, t->q + 8 * row, q, follow);
+    put_row(t, t->nsum16 + 2 * row, lo, follow);
+    put_row(t, t->nsum16 + 2 * row + t->width, hi, follow);
+    *pair = int16_pairs(lo, hi);
+    __m256i sum = _mm256_add_epi32(lo, hi);
+    put_row(t, t->nsum32 + row, sum, follow);
+    return sum;
 }
 
-/* The scales of 512 values of every column of a tile. */
-struct step_scales {
-    float step[QB_MAX_TILE_COLS];
-    struct {
-        float scale[QB_MAX_TILE_COLS], inverse[QB_MAX_TILE_COLS];
-        float steps[QB_MAX_TILE_COLS];
-    } block[QB_ACT_STEP_K / 32];
-};
-
-INLINE void step_scales(const float *x, size_t ldx, int n_cols, int n_blocks, struct step_scales *s)
+/* 32 values under scales of their own; @return the sums of q. */
+INLINE __m256 put_scaled_32(const struct act_part *t, int64_t k, const float *x, size_t ldx,
+                            const struct block_scales *s)
 {
-    float max[QB_ACT_STEP_K / 32][QB_MAX_TILE_COLS] = {{0}};
-    __m256 top = _mm256_setzero_ps(), one = _mm256_set1_ps(1.0f), most = _mm256_set1_ps(QB_ACT_MAX_STEPS);
-    for (int b = 0; b < n_blocks; b++) {
-        for (int c = 0; c < n_cols; c++)
-            max[b][c] = block_max(x + (size_t)c * ldx + b * 32, 32);
-        top = _mm256_max_ps(top, _mm256_loadu_ps(max[b]));
+    bool follow = rows_follow(t, k, 32);
+    __m256i pair, sum = put_32(t, k, x, ldx, s->scale, s->inverse, follow, &pair);
+    __m256 plus = _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_setzero_si256(), sum));
+    size_t row = (size_t)(k / 32) * t->width;
+    put_floats(t, t->scale + row, s->scale_row, follow);
+    put_floats(t, t->fsum + row, _mm256_mul_ps(s->scale_row, plus), follow);
+    return plus;
+}
+
+/* ---- the kinds ---- */
+
+typedef vf block_max_fn(const float *x, int n);
+
+/* Lane c: the largest value of n of column c. */
+INLINE __m256 largest_of_columns(const struct act_part *t, const float *x, size_t ldx, int n,
+                                 block_max_fn *largest)
+{
+    __m256 m[QB_MAX_TILE_COLS];
+    for (int c = 0; c < t->n; c++)
+        m[c] = vf_fold_max(largest(x + (size_t)c * ldx, n));
+    for (int c = t->n; c < QB_MAX_TILE_COLS; c++)
+        m[c] = _mm256_setzero_ps();
+    return max_of_columns(m);
+}
+
+/* Blocks of 32 at a time: all scales first, so that no block waits for divisions. */
+#define GROUP_K      QB_ACT_STEP_K
+#define GROUP_BLOCKS (GROUP_K / 32)
+
+/* n values, GROUP_K or what is left. */
+INLINE void group_q8_32(const struct act_part *t, int64_t k0, int n, const float *x, size_t ldx,
+                        block_max_fn *largest)
+{
+    struct block_scales s[GROUP_BLOCKS];
+    for (int k = 0; k < n; k += 32)
+        block_scales(largest_of_columns(t, x + k, ldx, 32, largest), &s[k / 32]);
+    for (int k = 0; k < n; k += 32)
+        put_scaled_32(t, k0 + k, x + k, ldx, &s[k / 32]);
+}
+
+/* 256 values of every column. */
+INLINE void block_q8_256(const struct act_part *t, int64_t k, const float *x, size_t ldx,
+                         const struct block_scales *s)
+{
+    __m256i all = _mm256_setzero_si256();
+    size_t row = (size_t)(k / 256) * t->width;
+    for (int64_t end = k + 256; k < end; k += 64, x += 64) {
+        __m256i first, second, lo, hi;
+        first = put_32(t, k, x, ldx, s->scale, s->inverse, rows_follow(t, k, 32), &lo);
+        second = put_32(t, k + 32, x + 32, ldx, s->scale, s->inverse, rows_follow(t, k + 32, 32), &hi);
+        put_row(t, t->npair16 + (size_t)(k / 32) * t->width, lo, rows_follow(t, k, 32));
+        put_row(t, t->npair16 + (size_t)(k / 32 + 1) * t->width, hi, rows_follow(t, k + 32, 32));
+        put_row(t, t->npair + (size_t)(k / 64) * t->width, int16_pairs(first, second), rows_follow(t, k, 64));
+        all = _mm256_add_epi32(all, _mm256_add_epi32(first, second));
+    }
+    put_row(t, t->nsum256 + row, all, rows_follow(t, k - 256, 256));
+    put_floats(t, t->scale + row, s->scale_row, rows_follow(t, k - 256, 256));
+}
+
+INLINE void part_q8_256(const struct act_part *t, const float *x, size_t ldx, block_max_fn *largest)
+{
+    for (int64_t k = 0; k < t->a->n_k; k += 256, x += 256) {
+        struct block_scales s;
+        block_scales(largest_of_columns(t, x, ldx, 256, largest), &s);
+        block_q8_256(t, k, x, ldx, &s);
+    }
+}
+
+/* The scales of a block of 32 under steps; @return the steps. */
+INLINE __m256 stepped_scales(__m256 max, __m256 step, __m256 per_max, struct block_scales *s)
+{
+    __m256 one = _mm256_set1_ps(1.0f), most = _mm256_set1_ps(QB_ACT_MAX_STEPS);
+    __m256 n = _mm256_ceil_ps(_mm256_mul_ps(max, per_max));
+    n = _mm256_min_ps(_mm256_max_ps(n, one), most);
+    s->scale_row = _mm256_mul_ps(step, n);
+    _mm256_storeu_ps(s->scale, s->scale_row);
+    _mm256_storeu_ps(s->inverse, _mm256_div_ps(one, s->scale_row));
+    return n;
+}
+
+INLINE void group_q8_steps(const struct act_part *t, int64_t k0, int n, const float *x, size_t ldx,
+                           block_max_fn *largest)
+{
+    struct block_scales s[GROUP_BLOCKS];
+    __m256 row[GROUP_BLOCKS], top = _mm256_setzero_ps(); /* largest values, then steps */
+    for (int b = 0; b < n / 32; b++) {
+        row[b] = largest_of_columns(t, x + 32 * b, ldx, 32, largest);
+        top = _mm256_max_ps(top, row[b]);
     }
     __m256 step = _mm256_div_ps(top, _mm256_set1_ps(127.0f * QB_ACT_MAX_STEPS));
     __m256 normal = _mm256_cmp_ps(step, _mm256_set1_ps(FLT_MIN), _CMP_GE_OQ);
-    __m256 per_max = _mm256_and_ps(_mm256_div_ps(most, top), normal); /* zero: then there is one step */
+    __m256 per_max = _mm256_div_ps(_mm256_set1_ps(QB_ACT_MAX_STEPS), top);
+    per_max = _mm256_and_ps(per_max, normal); /* zero: then there is one step */
     step = _mm256_and_ps(step, normal);
-    _mm256_storeu_ps(s->step, step);
-    for (int b = 0; b < n_blocks; b++) {
-        __m256 n = _mm256_ceil_ps(_mm256_mul_ps(_mm256_loadu_ps(max[b]), per_max));
-        n = _mm256_min_ps(_mm256_max_ps(n, one), most);
-        __m256 scale = _mm256_mul_ps(step, n);
-        _mm256_storeu_ps(s->block[b].steps, n);
-        _mm256_storeu_ps(s->block[b].scale, scale);
-        _mm256_storeu_ps(s->block[b].inverse, _mm256_div_ps(one, scale));
+    put_floats(t, t->step + (size_t)(k0 / QB_ACT_STEP_K) * t->width, step, false);
+    for (int b = 0; b < n / 32; b++)
+        row[b] = stepped_scales(row[b], step, per_max, &s[b]);
+    for (int b = 0; b < n / 32; b++) {
+        int64_t k = k0 + 32 * b;
+        __m256 sum = put_scaled_32(t, k, x + 32 * b, ldx, &s[b]);
+        size_t at = (size_t)(k / 32) * t->width;
+        put_floats(t, t->ssum + at, _mm256_mul_ps(row[b], sum), rows_follow(t, k, 32));
+        put_bytes(t, t->steps + at, row[b], rows_follow(t, k, 32));
     }
 }
 
-INLINE void block_q8_steps(const struct act_column *t, size_t i, const float *x, const struct step_scales *s,
-                           int b, int col)
-{
-    float steps = s->block[b].steps[col];
-    int32_t sum = block_q8_32(t, i, x, s->block[b].scale[col], s->block[b].inverse[col]);
-    t->steps[i] = (uint8_t)steps;
-    t->ssum[i] = steps * (float)sum;
-}
-
-/* 32 values of a block of 256; @return minus their sum. */
-INLINE int32_t block_part(const struct act_column *t, size_t i, const float *x, float scale, float inverse)
-{
-    int32_t lo, hi;
-    put_32(t, i, x, scale, inverse, &lo, &hi);
-    t->npair16[i] = int16_pair(-lo, -hi);
-    return store_sums(t, i, lo, hi);
-}
-
-INLINE void block_q8_256(const struct act_column *t, size_t i, const float *x, float scale, float inverse)
-{
-    int32_t sum = 0;
-    t->scale[i / 8] = scale;
-    for (int k = 0; k < 256; k += 64) {
-        size_t at = i + (size_t)(k / 32) * t->width;
-        int32_t first = block_part(t, at, x + k, scale, inverse);
-        int32_t second = block_part(t, at + t->width, x + k + 32, scale, inverse);
-        t->npair[at / 2] = int16_pair(first, second);
-        sum += first + second;
-    }
-    t->nsum256[i / 8] = sum;
-}
-
-/* Columns [c0, c0 + n) of one tile, block after block: what a block writes lies side by side. */
-#define ACT_PART(name, block, n_block, largest)                                                              \
-    static void name##_part(const float *x, size_t ldx, int c0, int n, const struct qb_act *a)               \
+#define PART_BY_GROUPS(kind)                                                                                 \
+    INLINE void part_##kind(const struct act_part *t, const float *x, size_t ldx, block_max_fn *largest)     \
     {                                                                                                        \
-        struct act_column t[QB_MAX_TILE_COLS];                                                               \
-        for (int c = 0; c < n; c++)                                                                          \
-            t[c] = act_column_at(a, c0 + c);                                                                 \
-        x += (size_t)c0 * ldx;                                                                               \
-        for (int64_t k = 0; k < a->n_k; k += n_block, x += n_block) {                                        \
-            float max[QB_MAX_TILE_COLS] = {0};                                                               \
-            struct block_scales s;                                                                           \
-            for (int c = 0; c < n; c++)                                                                      \
-                max[c] = largest(x + (size_t)c * ldx, n_block);                                              \
-            block_scales(max, &s);                                                                           \
-            for (int c = 0; c < n; c++)                                                                      \
-                block(&t[c], (size_t)(k / 32) * t->width, x + (size_t)c * ldx, s.scale[c], s.inverse[c]);    \
+        for (int64_t k = 0, n; k < t->a->n_k; k += n, x += n) {                                              \
+            n = t->a->n_k - k < GROUP_K ? t->a->n_k - k : GROUP_K;                                           \
+            group_##kind(t, k, (int)n, x, ldx, largest);                                                     \
         }                                                                                                    \
     }
-ACT_PART(q8_32, block_q8_32, 32, block_max)
-ACT_PART(q8_256, block_q8_256, 256, block_max)
+PART_BY_GROUPS(q8_32)
+PART_BY_GROUPS(q8_steps)
 
-static void q8_steps_part(const float *x, size_t ldx, int c0, int n, const struct qb_act *a)
-{
-    struct act_column t[QB_MAX_TILE_COLS];
-    for (int c = 0; c < n; c++)
-        t[c] = act_column_at(a, c0 + c);
-    x += (size_t)c0 * ldx;
-    for (int64_t k = 0; k < a->n_k; k += QB_ACT_STEP_K, x += QB_ACT_STEP_K) {
-        struct step_scales s;
-        int n_blocks = (int)(a->n_k - k < QB_ACT_STEP_K ? a->n_k - k : QB_ACT_STEP_K) / 32;
-        step_scales(x, ldx, n, n_blocks, &s);
-        for (int c = 0; c < n; c++)
-            t[c].step[(size_t)(k / QB_ACT_STEP_K) * t->width] = s.step[c];
-        for (int b = 0; b < n_blocks; b++)
-            for (int c = 0; c < n; c++)
-                block_q8_steps(&t[c], (size_t)(k / 32 + b) * t->width, x + (size_t)c * ldx + b * 32, &s, b,
-                               c);
-    }
-}
-
-/* Any columns, tile by tile. */
-#define ACT_FN(name)                                                                                         \
+/* Any columns, tile by tile; a tile of one column, as in token generation, has a constant width. */
+#define ACT_FN(name, part, largest)                                                                          \
     void QB_ISA_FN(act_##name)(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)                 \
     {                                                                                                        \
         for (int c = c0, n; c < c1; c += n) {                                                                \
             int pos, width, tile = qb_act_tile_of(a, c, &pos);                                               \
             qb_act_tile(a, tile, &width);                                                                    \
             n = width - pos < c1 - c ? width - pos : c1 - c;                                                 \
-            name##_part(x, ldx, c, n, a);                                                                    \
+            struct act_part t = act_part_at(a, c, n);                                                        \
+            if (width == 1) {                                                                                \
+                t.n = 1;                                                                                     \
+                t.width = 1;                                                                                 \
+                part(&t, x + (size_t)c * ldx, ldx, largest);                                                 \
+            } else {                                                                                         \
+                part(&t, x + (size_t)c * ldx, ldx, largest);                                                 \
+            }                                                                                                \
         }                                                                                                    \
     }
-ACT_FN(q8_32)
-ACT_FN(q8_steps)
-ACT_FN(q8_256)
+ACT_FN(q8_32, part_q8_32, block_max)
+ACT_FN(q8_steps, part_q8_steps, block_max)
+ACT_FN(q8_256, part_q8_256, block_max)

@@ -118,6 +118,10 @@ INLINE float vf_first(vf a)
 {
     return _mm256_cvtss_f32(a);
 }
+INLINE __m256 vf_fold_max(vf a)
+{
+    return a;
+}
 INLINE float vf_hmax(vf a)
 {
     __m128 m = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));

@@ -114,6 +114,11 @@ INLINE float vf_first(vf a)
 {
     return _mm512_cvtss_f32(a);
 }
+/* Eight lanes: the larger of lanes i and i + 8. */
+INLINE __m256 vf_fold_max(vf a)
+{
+    return _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+}
 INLINE float vf_hmax(vf a)
 {
     return _mm512_reduce_max_ps(a);
