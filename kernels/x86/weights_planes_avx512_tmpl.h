@@ -5,10 +5,12 @@
  *   W_FORMAT, W_BYTES, W_SUB, W_SHIFT, W_MIN, W_CUT  as for weights_avx512_tmpl.h
  *   W_FIRST   where the chunks of 4 bytes begin: 2 behind an f16 d, else 0
  *   void read_planes(const uint8_t *block, int c, __m512i w[16]);
- *             the codes of weights 64 c .. 64 c + 63: 8 planes, twice (weights_planes_avx512.h); with W_SUB
- * 256 the points: two vectors of packed numbers, twice void panel_codes(const uint8_t *block, int c, __m512i
- * w[16]); planes of the codes as a panel has them void read_scales(const uint8_t *block, __m512 d, struct
- * scales *sc); d: the f16 in front
+ *             the codes of weights 64 c .. 64 c + 63: 8 planes, twice (weights_planes_avx512.h);
+ *             with W_SUB 256 the points: two vectors of packed numbers, twice
+ *   void panel_codes(const uint8_t *block, int c, __m512i w[16]);
+ *             planes of the codes as a panel has them
+ *   void read_scales(const uint8_t *block, __m512 d, struct scales *sc);
+ *             d: the f16 in front
  *
  * GEMV, by W_SUB: 32: integer sums meet their scale as floats. 16: vpmaddubsw adds two groups, which share a
  * scale, vpdpwssd multiplies by it; the sum over 256 stays integer. 256 (IQ1_S): sums over 32 fit int16, and
