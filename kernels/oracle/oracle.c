@@ -195,10 +195,10 @@ double qb_oracle_cut_block(const struct qb_format *f, const struct qb_matrix *m,
         sum += c.sub_scale[s / f->sub] * floor(dot / unit);
         scales += c.sub_scale[s / f->sub];
         if (f->min == QB_MIN_I16)
-            mins += c.min_i16[s / 32] * q;
+            mins += (double)c.min_scale * c.min_i16[s / 32] * q;
     }
     sum += floor(scales * (unit - 1) / (2 * unit));
-    return (c.d * unit * sum - (double)c.min_scale * mins) * qb_oracle_act_scale(a, col, block * 256);
+    return (c.d * unit * sum - mins) * qb_oracle_act_scale(a, col, block * 256);
 }
 
 struct qb_oracle_sum qb_oracle_dot(const double *w, const double *size, const struct qb_act *a, int col,
