@@ -98,7 +98,7 @@ INLINE vf block_max(const float *x, int n)
     return m;
 }
 
-/* The larger of neighbouring lanes of a and b, pairs of a in lanes 0, 1 (4, 5) and those of b behind. */
+/* Of every four lanes of a and b the larger of lanes i and i + 2, taken in turn. */
 INLINE __m256 max_of_fours(__m256 a, __m256 b)
 {
     return _mm256_max_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
@@ -306,6 +306,7 @@ INLINE void block_q8_256(const struct act_part *t, int64_t k, const float *x, si
 {
     __m256i all = _mm256_setzero_si256();
     size_t row = (size_t)(k / 256) * t->width;
+    bool follow = rows_follow(t, k, 256);
     for (int64_t end = k + 256; k < end; k += 64, x += 64) {
         __m256i first, second, lo, hi;
         first = put_32(t, k, x, ldx, s->scale, s->inverse, rows_follow(t, k, 32), &lo);
@@ -315,8 +316,8 @@ INLINE void block_q8_256(const struct act_part *t, int64_t k, const float *x, si
         put_row(t, t->npair + (size_t)(k / 64) * t->width, int16_pairs(first, second), rows_follow(t, k, 64));
         all = _mm256_add_epi32(all, _mm256_add_epi32(first, second));
     }
-    put_row(t, t->nsum256 + row, all, rows_follow(t, k - 256, 256));
-    put_floats(t, t->scale + row, s->scale_row, rows_follow(t, k - 256, 256));
+    put_row(t, t->nsum256 + row, all, follow);
+    put_floats(t, t->scale + row, s->scale_row, follow);
 }
 
 INLINE void part_q8_256(const struct act_part *t, const float *x, size_t ldx, block_max_fn *largest)
@@ -361,8 +362,9 @@ INLINE void group_q8_steps(const struct act_part *t, int64_t k0, int n, const fl
         int64_t k = k0 + 32 * b;
         __m256 sum = put_scaled_32(t, k, x + 32 * b, ldx, &s[b]);
         size_t at = (size_t)(k / 32) * t->width;
-        put_floats(t, t->ssum + at, _mm256_mul_ps(row[b], sum), rows_follow(t, k, 32));
-        put_bytes(t, t->steps + at, row[b], rows_follow(t, k, 32));
+        bool follow = rows_follow(t, k, 32);
+        put_floats(t, t->ssum + at, _mm256_mul_ps(row[b], sum), follow);
+        put_bytes(t, t->steps + at, row[b], follow);
     }
 }
 
