@@ -20,11 +20,11 @@ QB_INLINE __m512i load_here(const void *p)
     return v;
 }
 
-/* Zero by the idiom that costs nothing; compilers copy one zero, which does. */
+/* Zero by the idiom that costs nothing; compilers copy one zero, which does, unless each is volatile. */
 QB_INLINE __m512i fresh_zero(void)
 {
     __m512i v;
-    __asm__("vpxord %0, %0, %0" : "=v"(v));
+    __asm__ volatile("vpxord %0, %0, %0" : "=v"(v));
     return v;
 }
 
