@@ -21,7 +21,7 @@
 #define FEW_COLS      64 /* up to so many, all activations fit in L2: panels one by one, each read as a stream */
 #define MAX_CHUNK     512 /* columns whose slice fits in L2 */
 #define SINGLES       4   /* single-panel items per worker at the end */
-#define STEPS_TILES   16  /* from so many tiles on, all multiples of a panel's scales pay */
+#define SCALES_TILES  16  /* from so many tiles on, another form of a panel's scales pays */
 #define CALL_TILES    16  /* in a call of a tile kernel */
 #define FAR_TILES     2   /* the same, when it reads or writes the output */
 #define AHEAD_TILES   32  /* the last ones of a slice, during which the weights of the next are asked for */
@@ -291,9 +291,12 @@ static void decode(const struct job *j, const struct slice *s, const struct chun
     const struct qb_matrix *m = s->p->w;
     j->set->decode_panel[m->format->id][m->layout](m, s->panel * QB_PANEL_ROWS, rows_of(m, s->panel, 1),
                                                    s->k0, s->n_k, panel);
-    panel->stepped = j->a->kind == QB_ACT_Q8_STEPS && j->set->scale_steps && ch->t1 - ch->t0 >= STEPS_TILES;
+    bool many = ch->t1 - ch->t0 >= SCALES_TILES;
+    panel->stepped = j->a->kind == QB_ACT_Q8_STEPS && j->set->scale_steps && many;
     if (panel->stepped)
         j->set->scale_steps(panel->scale, s->n_k / m->format->sub, panel->scale_steps);
+    panel->fixed = j->a->kind == QB_ACT_Q8_32 && j->set->fix_scales && many && s->n_k % 64 == 0 &&
+                   j->set->fix_scales(panel->scale, s->n_k / m->format->sub, panel->scale_pair, panel->unit);
 }
 
 /* The first column of tile t in the chunk; of its end for t = t1. */

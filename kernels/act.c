@@ -13,6 +13,8 @@ enum part {
     PART_FSUM,
     PART_STEP,
     PART_STEPS,
+    PART_FIXED,
+    PART_START,
     PART_SSUM,
     PART_NSUM16,
     PART_NSUM32,
@@ -27,7 +29,8 @@ enum part {
 static size_t part_bytes(enum qb_act_kind kind, enum part p, size_t n_cols, int64_t n_k)
 {
     size_t n = n_cols * (size_t)n_k, block = (size_t)qb_act_block(kind);
-    bool b32 = block == 32, b256 = block == 256, steps = kind == QB_ACT_Q8_STEPS;
+    bool b32 = block == 32, b256 = block == 256, steps = kind == QB_ACT_Q8_STEPS,
+         fixed = kind == QB_ACT_Q8_32;
     switch (p) {
     case PART_Q:
         return block ? n : 0;
@@ -36,9 +39,12 @@ static size_t part_bytes(enum qb_act_kind kind, enum part p, size_t n_cols, int6
     case PART_FSUM:
         return b32 ? n / 32 * sizeof(float) : 0;
     case PART_STEP:
-        return steps ? n_cols * (size_t)qb_act_step_count(n_k) * sizeof(float) : 0;
+        return steps || fixed ? n_cols * (size_t)qb_act_step_count(n_k) * sizeof(float) : 0;
     case PART_STEPS:
         return steps ? n / 32 : 0;
+    case PART_FIXED:
+    case PART_START:
+        return fixed ? n_cols * (size_t)qb_act_pair_count(n_k) * 2 * sizeof(int16_t) : 0;
     case PART_SSUM:
         return steps ? n / 32 * sizeof(float) : 0;
     case PART_NSUM32:
@@ -91,6 +97,8 @@ void qb_act_init(struct qb_act *a, enum qb_act_kind kind, int n_cols, int64_t n_
                          .fsum = part[PART_FSUM],
                          .step = part[PART_STEP],
                          .steps = part[PART_STEPS],
+                         .fixed = part[PART_FIXED],
+                         .start = part[PART_START],
                          .ssum = part[PART_SSUM],
                          .nsum16 = part[PART_NSUM16],
                          .nsum32 = part[PART_NSUM32],

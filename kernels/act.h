@@ -7,8 +7,10 @@
  *
  *   q        int8   [n_k / 4][w][4]
  *   scale    f32    [n_k / B][w]        B = 32 or 256 (qb_act_block)
- *   step     f32    [S][w]              Q8_STEPS only; S = n_k / 512, rounded up
+ *   step     f32    [S][w]              Q8_STEPS, Q8_32; S = n_k / 512, rounded up
  *   steps    u8     [n_k / 32][w]       Q8_STEPS only
+ *   fixed    int16  [P][w][2]           Q8_32: scale / step, in pairs; P = n_k / 64, rounded up
+ *   start    int16  [P][w][2]           Q8_32: 8 * nsum32, in pairs
  *   nsum16   int32  [n_k / 16][w]       minus the sum of q over 16
  *   nsum32   int32  [n_k / 32][w]
  *   nsum256  int32  [n_k / 256][w]      B = 256
@@ -24,6 +26,10 @@
  * q = rint(x / scale) (a true division, ties to even) with scale = max|x| / 127 over the block, so |q| <=
  * 127. A scale below FLT_MIN (a block of zeros or of values too small for an exact division) is 0, and so is
  * its q. x is finite. n_k is a multiple of B for the int8 kinds.
+ *
+ * Q8_32 has its scales in fixed point too, for tiles that multiply in integers: step = (largest scale of 512
+ * values) / 32767 and fixed = rint(scale * (1 / step)), in floats. A step below FLT_MIN is 0, and so are its
+ * fixed. Where n_k / 32 is odd, the last pair has a second of 0.
  *
  * Q8_STEPS: scale = step * steps, where step = max|x| / (16 * 127) over 512 values (the last group may be
  * shorter) and steps = ceil(max|x| over 32 * (16 / max|x| over 512)), 1 to 16, in floats. So a scale is at
@@ -48,9 +54,10 @@
 /* Up to this many columns are one tile whatever tile_cols is, and go to the fused GEMV kernels. */
 #define QB_GEMV_MAX_COLS 4
 
-/* Q8_STEPS: values under one step, and the largest multiple. */
+/* Values under one step, and its largest multiple under Q8_STEPS and Q8_32. */
 #define QB_ACT_STEP_K    512
 #define QB_ACT_MAX_STEPS 16
+#define QB_ACT_MAX_FIXED 32767
 
 /* Values under one scale of an int8 kind; 0 for floats. */
 static inline int qb_act_block(enum qb_act_kind kind)
@@ -61,6 +68,11 @@ static inline int qb_act_block(enum qb_act_kind kind)
 static inline int64_t qb_act_step_count(int64_t n_k)
 {
     return (n_k + QB_ACT_STEP_K - 1) / QB_ACT_STEP_K;
+}
+
+static inline int64_t qb_act_pair_count(int64_t n_k)
+{
+    return (n_k + 63) / 64;
 }
 
 /* Kinds of pairs: what the sum of a pair and the magnitudes of two pairs count. */
@@ -83,7 +95,7 @@ struct qb_act {
     float *scale, *fsum, *step, *ssum;
     uint8_t *steps;
     int32_t *nsum16, *nsum32, *nsum256;
-    int16_t *npair, *npair16;
+    int16_t *fixed, *start, *npair, *npair16;
     float *f32;
     uint16_t *bf16;
 };

@@ -37,6 +37,8 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
  *   scale      f32  [n_k / sub][32]        or, with `int_scales`:
  *                   [n_k / 256][32]        2^cut times what multiplies the integers of 256 weights
  *   scale_pair i16  [n_k / (2 sub)][32][2] the integers of two neighbouring sub-blocks
+ *                                          or, with `fixed`, scale / unit of two neighbouring sub-blocks
+ *   unit       f32  [32]                   with `fixed`
  *   round      i32  [n_k / 256][32]        what the cut takes on average, below
  *   scale_steps f32 [n_k / sub][16][32]    scale times 1 to 16, if `stepped`: then tile kernels multiply
  *                                          under steps and step of the activations (QB_ACT_Q8_STEPS) instead
@@ -53,19 +55,25 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
  * (sum of s) * (2^cut - 1) >> (cut + 1): a sub-block gains or loses half of 2^cut at most, nothing on
  * average; the rounding of q alone is worth ten times as much (docs/performance.md).
  *
+ * Fixed: a row's float scales are integers times its unit, and tile kernels take the products of these and of
+ * fixed of the activations (QB_ACT_Q8_32), as int16: 32 weights give unit times step times 2^(15 + cut) times
+ * (scale * fixed + 2^14 >> 15) * (sum >> cut), where cut = offset shift - 3 lets the sum fit into an int16.
+ * If there is a cut, the second sum of a pair has 1 more, which gives back what both lose on average. For
+ * sub-blocks of 32 without minima.
+ *
  * Rows past the end of the matrix hold copies of its last row (their results are thrown away).
  */
 #define QB_PANEL_ROWS 32
 #define QB_PANEL_K    512 /* most weights of a row in one panel; a multiple of 256 */
 struct qb_panel {
     uint8_t *code;
-    float *scale, *scale_steps, *min_f32, *min_scale;
+    float *scale, *scale_steps, *unit, *min_f32, *min_scale;
     int16_t *min_pair, *scale_pair;
     int32_t *round;
     float *f32;
     uint16_t *bf16;
     int offset_shift;
-    bool stepped, int_scales;
+    bool stepped, fixed, int_scales;
     int cut; /* with int_scales: low bits that the sum over a sub-block loses before it meets its scale */
 };
 
@@ -75,6 +83,11 @@ static inline void qb_panel_set_form(struct qb_panel *p, int offset_shift, bool 
     p->offset_shift = offset_shift;
     p->int_scales = int_scales;
     p->cut = cut;
+}
+/* Fixed panels: low bits that a sum of 32 products loses, 32 * 2^shift * 127 being less than 2^(15 + cut). */
+static inline int qb_panel_fixed_cut(int offset_shift)
+{
+    return offset_shift - 3;
 }
 size_t qb_panel_bytes(void);                           /* storage for any format at QB_PANEL_K */
 void qb_panel_init(struct qb_panel *p, void *storage); /* 64-byte aligned */
@@ -116,7 +129,8 @@ typedef void qb_decode_panel_fn(const struct qb_matrix *m, int64_t row0, int n_r
  * Multiply a panel (32 rows, slice [k0, k0 + n_k)) with tiles [t0, t1) of the activations:
  *   out[c * ldo + r] = from[c * ldf + r] + sum over the slice, c = column from tile t0's first on, r = 0..31.
  * `from` may be NULL (0) or `out`; ldf = 0 starts every column with the same values (a bias). Stepped panels,
- * at the levels that have scale_steps: k0 is a multiple of QB_ACT_STEP_K, n_k at most that. Float class.
+ * at the levels that have scale_steps, and fixed ones, where there is fix_scales: k0 is a multiple of
+ * QB_ACT_STEP_K, n_k at most that; fixed: a multiple of 64. Float class.
  */
 typedef void qb_tile_fn(const struct qb_panel *p, const struct qb_act *a, int t0, int t1, int64_t k0,
                         int64_t n_k, const float *from, size_t ldf, float *out, size_t ldo);
@@ -134,6 +148,12 @@ typedef void qb_gemv_fn(const struct qb_matrix *m, int64_t row0, int64_t n_rows,
                         const float *bias, bool accumulate, float *out, size_t ldo);
 /* steps[i][t - 1][r] = t * scale[i][r] for i < n, t = 1 to QB_ACT_MAX_STEPS, r < 32. Exact class. */
 typedef void qb_scale_steps_fn(const float *scale, int64_t n, float *steps);
+/*
+ * Scales of n sub-blocks (even) as a fixed panel wants them: unit[r] is the power of two that makes the
+ * largest scale of row r 2^14 to 2^15 (1 for a row of zeros), pair[i / 2][r][i % 2] = scale[i][r] / unit[r].
+ * @return are all quotients integers? If not, what was written means nothing. Exact class.
+ */
+typedef bool qb_fix_scales_fn(const float *scale, int64_t n, int16_t *pair, float *unit);
 /* Quantize (or copy) columns [c0, c1) of the batch: column c is the n_k floats at x + c * ldx. Exact class.
  */
 typedef void qb_act_fn(const float *x, size_t ldx, int c0, int c1, struct qb_act *a);
@@ -165,7 +185,8 @@ void qb_kernel_key_text(const struct qb_kernel *k, char *out, size_t size);
 
 /*
  * The chosen kernels; immutable once selected, shared by const pointer. After a successful select no entry is
- * NULL but decode_panel and gemv of a (format, layout) that does not exist, scale_steps and attention_i16.
+ * NULL but decode_panel and gemv of a (format, layout) that does not exist, scale_steps,
+ * fix_scales and attention_i16.
  */
 struct qb_kernel_set {
     enum qb_isa isa; /* the limit it was selected under, resolved */
@@ -177,6 +198,7 @@ struct qb_kernel_set {
     qb_tile_fn *tile[QB_TILE_CLASS_COUNT];
     qb_act_fn *act[QB_ACT_KIND_COUNT];
     qb_scale_steps_fn *scale_steps; /* NULL: tile kernels of this level take no stepped panels */
+    qb_fix_scales_fn *fix_scales;   /* NULL: ... no fixed ones */
     qb_rms_norm_fn *rms_norm;
     qb_silu_mul_fn *silu_mul;
     qb_rope_fn *rope_norm, *rope_neox;

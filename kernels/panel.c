@@ -13,6 +13,7 @@
 #define WEIGHT_BYTES    (ROWS * K * sizeof(float))
 #define SCALE_BYTES     (ROWS * (K / 16) * sizeof(float))
 #define STEPS_BYTES     (SCALE_BYTES * QB_ACT_MAX_STEPS)
+#define UNIT_BYTES      (ROWS * sizeof(float))
 #define MIN_F32_BYTES   (ROWS * (K / 32) * sizeof(float))
 #define MIN_PAIR_BYTES  (ROWS * (K / 16) * sizeof(int16_t))
 #define MIN_SCALE_BYTES (ROWS * (K / 256) * sizeof(float))
@@ -21,8 +22,8 @@
 
 size_t qb_panel_bytes(void)
 {
-    return WEIGHT_BYTES + SCALE_BYTES + STEPS_BYTES + MIN_F32_BYTES + MIN_PAIR_BYTES + MIN_SCALE_BYTES +
-           PAIR_BYTES + ROUND_BYTES;
+    return WEIGHT_BYTES + SCALE_BYTES + STEPS_BYTES + UNIT_BYTES + MIN_F32_BYTES + MIN_PAIR_BYTES +
+           MIN_SCALE_BYTES + PAIR_BYTES + ROUND_BYTES;
 }
 
 void qb_panel_init(struct qb_panel *p, void *storage)
@@ -33,7 +34,8 @@ void qb_panel_init(struct qb_panel *p, void *storage)
     p->bf16 = storage;
     p->scale = (float *)(void *)(at += WEIGHT_BYTES);
     p->scale_steps = (float *)(void *)(at += SCALE_BYTES);
-    p->min_f32 = (float *)(void *)(at += STEPS_BYTES);
+    p->unit = (float *)(void *)(at += STEPS_BYTES);
+    p->min_f32 = (float *)(void *)(at += UNIT_BYTES);
     p->min_pair = (int16_t *)(void *)(at += MIN_F32_BYTES);
     p->min_scale = (float *)(void *)(at += MIN_PAIR_BYTES);
     p->scale_pair = (int16_t *)(void *)(at += MIN_SCALE_BYTES);
@@ -41,11 +43,14 @@ void qb_panel_init(struct qb_panel *p, void *storage)
     p->offset_shift = QB_OFFSET_NONE;
     p->int_scales = false;
     p->stepped = false;
+    p->fixed = false;
 }
-_Static_assert(QB_PANEL_K == QB_ACT_STEP_K, "one step of the activations for all of a stepped panel");
+_Static_assert(QB_PANEL_K == QB_ACT_STEP_K,
+               "one step of the activations for all of a stepped or fixed panel");
 
-_Static_assert(WEIGHT_BYTES % 64 == 0 && SCALE_BYTES % 64 == 0 && MIN_F32_BYTES % 64 == 0 &&
-                   MIN_PAIR_BYTES % 64 == 0 && MIN_SCALE_BYTES % 64 == 0 && PAIR_BYTES % 64 == 0,
+_Static_assert(WEIGHT_BYTES % 64 == 0 && UNIT_BYTES % 64 == 0 && SCALE_BYTES % 64 == 0 &&
+                   MIN_F32_BYTES % 64 == 0 && MIN_PAIR_BYTES % 64 == 0 && MIN_SCALE_BYTES % 64 == 0 &&
+                   PAIR_BYTES % 64 == 0,
                "panel arrays are 64-byte aligned");
 
 /* Copy element n - 1 of every group of QB_PANEL_ROWS elements over the ones after it. */

@@ -11,6 +11,7 @@
 #define KEY_TILE(k)          QB_TILE_##k
 #define KEY_ACT(k)           QB_ACT_##k
 #define KEY_SCALE_STEPS(k)   k
+#define KEY_FIX_SCALES(k)    k
 #define KEY_RMS_NORM(k)      k
 #define KEY_SILU_MUL(k)      k
 #define KEY_ROPE_NORM(k)     k
@@ -26,6 +27,7 @@
 #define KEY2_TILE(k)          k
 #define KEY2_ACT(k)           k
 #define KEY2_SCALE_STEPS(k)   k
+#define KEY2_FIX_SCALES(k)    k
 #define KEY2_RMS_NORM(k)      k
 #define KEY2_SILU_MUL(k)      k
 #define KEY2_ROPE_NORM(k)     k

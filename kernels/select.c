@@ -96,6 +96,8 @@ static void choose_matrix_kernels(struct chooser *c, struct qb_kernel_set *set)
         set->act[a] = (qb_act_fn *)choose(c, QB_OP_ACT, a, 0);
     const struct qb_kernel *steps = find_row(c->limit, c->bf16, QB_OP_SCALE_STEPS, 0, 0);
     set->scale_steps = steps ? (qb_scale_steps_fn *)steps->fn : NULL;
+    const struct qb_kernel *fix = find_row(c->limit, c->bf16, QB_OP_FIX_SCALES, 0, 0);
+    set->fix_scales = fix ? (qb_fix_scales_fn *)fix->fn : NULL;
     set->tile_cols = QB_MAX_TILE_COLS;
     for (int t = 0; t < QB_TILE_CLASS_COUNT; t++) {
         const struct qb_kernel *k = choose_row(c, QB_OP_TILE, t, 0);

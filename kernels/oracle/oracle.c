@@ -85,6 +85,32 @@ static float quantize_step(const float *x, int64_t n_k, int64_t k, int *steps)
     return step;
 }
 
+/* Q8_32: the scales of a column in fixed point, from those in floats. */
+static void fix_column(struct qb_act *a, int64_t c0, int w, int pos)
+{
+    const float *scale = a->scale + c0 * (a->n_k / 32) + pos;
+    const int32_t *nsum = a->nsum32 + c0 * (a->n_k / 32) + pos;
+    int16_t *fixed = a->fixed + 2 * (c0 * qb_act_pair_count(a->n_k) + pos);
+    int16_t *start = a->start + 2 * (c0 * qb_act_pair_count(a->n_k) + pos);
+    float *step = a->step + c0 * qb_act_step_count(a->n_k) + pos;
+    const int per_step = QB_ACT_STEP_K / 32, n = (int)(a->n_k / 32);
+    for (int first = 0; first < n; first += per_step, step += w) {
+        double top = 0;
+        for (int b = first; b < n && b < first + per_step; b++)
+            top = fmax(top, (double)scale[b * w]);
+        float s = (float)(top / QB_ACT_MAX_FIXED);
+        *step = s < FLT_MIN ? 0 : s;
+        float inverse = *step > 0 ? (float)(1.0 / (double)*step) : 0;
+        for (int b = first; b < n && b < first + per_step; b++) {
+            int64_t to = 2 * (int64_t)(b / 2 * w) + b % 2;
+            fixed[to] = (int16_t)rint((double)(float)((double)scale[b * w] * inverse));
+            start[to] = (int16_t)(8 * nsum[b * w]);
+        }
+    }
+    if (n % 2 > 0)
+        fixed[2 * (n / 2 * w) + 1] = start[2 * (n / 2 * w) + 1] = 0;
+}
+
 /* One column into the tile of width w that starts at column c0, as its column pos. */
 static void quantize_column(const float *x, struct qb_act *a, int64_t c0, int w, int pos)
 {
@@ -136,6 +162,8 @@ void qb_oracle_quantize(const float *x, size_t ldx, struct qb_act *a)
         int64_t c0 = qb_act_tile(a, tile, &w);
         if (qb_act_block(a->kind))
             quantize_column(x, a, c0, w, pos);
+        if (a->fixed)
+            fix_column(a, c0, w, pos);
         for (int64_t k = 0; k < a->n_k && a->kind == QB_ACT_F32; k++)
             a->f32[c0 * a->n_k + k * w + pos] = x[k];
         for (int64_t k = 0; k < a->n_k && a->kind == QB_ACT_BF16; k++)
@@ -199,6 +227,67 @@ double qb_oracle_cut_block(const struct qb_format *f, const struct qb_matrix *m,
     }
     sum += floor(scales * (unit - 1) / (2 * unit));
     return (c.d * unit * sum - mins) * qb_oracle_act_scale(a, col, block * 256);
+}
+
+static void codes_at(const struct qb_matrix *m, int64_t row, int64_t k, struct qb_codes *c)
+{
+    uint8_t bytes[QB_MAX_BLOCK_BYTES];
+    qb_matrix_get_block(m, row, k / 32, bytes);
+    m->format->codes(bytes, c);
+}
+
+/* The power of two that takes the largest scale of a slice of a row to 2^14 .. 2^15. */
+static double row_unit(const struct qb_matrix *m, int64_t row, int64_t k0, int64_t n_k)
+{
+    struct qb_codes c;
+    double top = 0;
+    int exponent;
+    for (int64_t k = k0; k < k0 + n_k; k += 32) {
+        codes_at(m, row, k, &c);
+        top = fmax(top, fabs((double)c.scale[0]));
+    }
+    if (top == 0)
+        return 1;
+    frexp(top, &exponent);
+    return ldexp(1, exponent - 15);
+}
+
+bool qb_oracle_is_fixed(const struct qb_matrix *m, int64_t row0, int n_rows, int64_t k0, int64_t n_k)
+{
+    struct qb_codes c;
+    for (int64_t row = row0; row < row0 + n_rows; row++) {
+        double unit = row_unit(m, row, k0, n_k);
+        for (int64_t k = k0; k < k0 + n_k; k += 32) {
+            codes_at(m, row, k, &c);
+            if (c.scale[0] / unit != rint(c.scale[0] / unit))
+                return false;
+        }
+    }
+    return n_k % 64 == 0;
+}
+
+double qb_oracle_fixed(const struct qb_matrix *m, int64_t row, int64_t k0, int64_t n_k,
+                       const struct qb_act *a, int col, double *most)
+{
+    int pos, w, tile = qb_act_tile_of(a, col, &pos), shift = m->format->offset_shift;
+    int64_t c0 = qb_act_tile(a, tile, &w), first_pair = c0 * qb_act_pair_count(a->n_k) + pos;
+    double step = a->step[c0 * qb_act_step_count(a->n_k) + k0 / QB_ACT_STEP_K * w + pos];
+    double unit = row_unit(m, row, k0, n_k), cut = 1 << qb_panel_fixed_cut(shift), sum = 0;
+    struct qb_codes c;
+    *most = 0;
+    for (int64_t k = k0; k < k0 + n_k; k += 32) {
+        int dot = 0, fixed = a->fixed[2 * (first_pair + k / 64 * w) + k / 32 % 2];
+        codes_at(m, row, k, &c);
+        for (int j = 0; j < 32; j++)
+            dot += (c.code[j] - (1 << shift)) * act_q(a, col, k + j);
+        double scale = floor((c.scale[0] / unit * fixed + (1 << 14)) / (1 << 15));
+        double kept = floor(dot / cut) + (cut > 1 && k / 32 % 2);
+        double exact = c.scale[0] * qb_oracle_act_scale(a, col, k);
+        double given = unit * step * (1 << 15) * scale;
+        sum += given * cut * kept;
+        *most += fabs(dot * (given - exact)) + fabs(given) * cut;
+    }
+    return sum;
 }
 
 struct qb_oracle_sum qb_oracle_dot(const double *w, const double *size, const struct qb_act *a, int col,

@@ -35,6 +35,15 @@ struct qb_oracle_sum {
  */
 double qb_oracle_cut_block(const struct qb_format *f, const struct qb_matrix *m, int64_t row, int64_t block,
                            const struct qb_act *a, int col);
+/*
+ * Fixed panels (kernels/kernels.h), slices [k0, k0 + n_k) of a matrix of 32-blocks: k0 a multiple of
+ * QB_ACT_STEP_K, n_k at most that. Is there a fixed panel of these rows, that is, are all scales integers of
+ * 15 bits times the unit of their row?
+ */
+bool qb_oracle_is_fixed(const struct qb_matrix *m, int64_t row0, int n_rows, int64_t k0, int64_t n_k);
+/* What it gives for one of the rows times column col; most: how far that may be from the product. */
+double qb_oracle_fixed(const struct qb_matrix *m, int64_t row, int64_t k0, int64_t n_k,
+                       const struct qb_act *a, int col, double *most);
 /* Weights [k0, k1) of a row times column col. */
 struct qb_oracle_sum qb_oracle_dot(const double *w, const double *size, const struct qb_act *a, int col,
                                    int64_t k0, int64_t k1);

@@ -77,10 +77,40 @@ static int32_t block_q8_32(const struct target *t, const float *x, int64_t k, fl
     return sum;
 }
 
-static void column_q8_32(const struct target *t, const float *x)
+static void column_scales(const struct target *t, const float *x)
 {
     for (int64_t k = 0; k < t->a->n_k; k += 32)
         block_q8_32(t, x + k, k, block_scale(t->a->kind, x + k));
+}
+
+/* Scales of n values at k0 in fixed point, and the sums that go with them. */
+static void group_fixed(const struct target *t, int64_t k0, int64_t n)
+{
+    struct qb_act *a = t->a;
+    float top = 0;
+    for (int64_t k = k0; k < k0 + n; k += 32)
+        top = fmaxf(top, a->scale[target_index(t, k, 32)]);
+    float step = top / QB_ACT_MAX_FIXED, inverse = 1 / step;
+    if (step < FLT_MIN)
+        step = inverse = 0;
+    a->step[t->c0 * qb_act_step_count(a->n_k) + k0 / QB_ACT_STEP_K * t->width + t->pos] = step;
+    for (int64_t k = k0; k < k0 + n; k += 32) {
+        int64_t i = target_index(t, k, 32);
+        int64_t to = 2 * (t->c0 * qb_act_pair_count(a->n_k) + k / 64 * t->width + t->pos);
+        a->fixed[to + k / 32 % 2] = (int16_t)rintf(a->scale[i] * inverse);
+        a->start[to + k / 32 % 2] = (int16_t)(8 * a->nsum32[i]);
+        if (k % 64 == 0)
+            a->fixed[to + 1] = a->start[to + 1] = 0; /* unless one follows */
+    }
+}
+
+static void column_q8_32(const struct target *t, const float *x)
+{
+    column_scales(t, x);
+    for (int64_t k = 0; k < t->a->n_k; k += QB_ACT_STEP_K) {
+        int64_t left = t->a->n_k - k;
+        group_fixed(t, k, left < QB_ACT_STEP_K ? left : QB_ACT_STEP_K);
+    }
 }
 
 /* n values under one step. */
@@ -163,7 +193,7 @@ void qb_act_q8_256_scalar(const float *x, size_t ldx, int c0, int c1, struct qb_
 /* The kind is in a. */
 void qb_act_q8_32_pairs_scalar(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)
 {
-    act_columns(x, ldx, c0, c1, a, column_q8_32);
+    act_columns(x, ldx, c0, c1, a, column_scales);
 }
 
 void qb_act_q8_256_pairs_scalar(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)

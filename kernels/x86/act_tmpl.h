@@ -25,7 +25,7 @@ struct act_part {
     float *scale, *fsum, *step, *ssum;
     uint8_t *steps;
     int32_t *nsum16, *nsum32, *nsum256;
-    int32_t *npair, *npair16; /* pairs */
+    int32_t *fixed, *start, *npair, *npair16; /* pairs */
 };
 
 static struct act_part act_part_at(const struct qb_act *a, int c, int n)
@@ -44,6 +44,11 @@ static struct act_part act_part_at(const struct qb_act *a, int c, int n)
         t.step = a->step + c0 * qb_act_step_count(n_k) + pos;
         t.steps = a->steps + c0 * (n_k / 32) + pos;
         t.ssum = a->ssum + c0 * (n_k / 32) + pos;
+    }
+    if (a->kind == QB_ACT_Q8_32) {
+        t.step = a->step + c0 * qb_act_step_count(n_k) + pos;
+        t.fixed = (int32_t *)(void *)a->fixed + c0 * qb_act_pair_count(n_k) + pos;
+        t.start = (int32_t *)(void *)a->start + c0 * qb_act_pair_count(n_k) + pos;
     }
     if (qb_act_block(a->kind) != 256)
         return t;
@@ -289,15 +294,46 @@ INLINE __m256 largest_of_columns(const struct act_part *t, const float *x, size_
 #define GROUP_K      QB_ACT_STEP_K
 #define GROUP_BLOCKS (GROUP_K / 32)
 
+/* Scales of n values at k0 in fixed point, and the sums that go with them; both arrays have room for one
+ * more.
+ */
+INLINE void group_fixed(const struct act_part *t, int64_t k0, int n, struct block_scales *s, __m256 *sum)
+{
+    __m256 top = _mm256_setzero_ps();
+    for (int b = 0; b < n / 32; b++)
+        top = _mm256_max_ps(top, s[b].scale_row);
+    __m256 step = _mm256_div_ps(top, _mm256_set1_ps(QB_ACT_MAX_FIXED));
+    __m256 normal = _mm256_cmp_ps(step, _mm256_set1_ps(FLT_MIN), _CMP_GE_OQ);
+    __m256 inverse = _mm256_and_ps(_mm256_div_ps(_mm256_set1_ps(1.0f), step), normal);
+    put_floats(t, t->step + (size_t)(k0 / QB_ACT_STEP_K) * t->width, _mm256_and_ps(step, normal), false);
+    s[n / 32].scale_row = sum[n / 32] = _mm256_setzero_ps();
+    for (int b = 0; b < n / 32; b += 2) {
+        int64_t k = k0 + 32 * b;
+        size_t row = (size_t)(k / 64) * t->width;
+        bool follow = rows_follow(t, k, 64);
+        __m256i fixed[2], start[2];
+        UNROLL
+        for (int i = 0; i < 2; i++) {
+            fixed[i] = _mm256_cvtps_epi32(_mm256_mul_ps(s[b + i].scale_row, inverse));
+            start[i] = _mm256_cvtps_epi32(_mm256_mul_ps(sum[b + i], _mm256_set1_ps(-8.0f)));
+        }
+        put_row(t, t->fixed + row, int16_pairs(fixed[0], fixed[1]), follow);
+        put_row(t, t->start + row, int16_pairs(start[0], start[1]), follow);
+    }
+}
+
 /* n values, GROUP_K or what is left. */
 INLINE void group_q8_32(const struct act_part *t, int64_t k0, int n, const float *x, size_t ldx,
                         block_max_fn *largest)
 {
-    struct block_scales s[GROUP_BLOCKS];
+    struct block_scales s[GROUP_BLOCKS + 1];
+    __m256 sum[GROUP_BLOCKS + 1];
     for (int k = 0; k < n; k += 32)
         block_scales(largest_of_columns(t, x + k, ldx, 32, largest), &s[k / 32]);
     for (int k = 0; k < n; k += 32)
-        put_scaled_32(t, k0 + k, x + k, ldx, &s[k / 32]);
+        sum[k / 32] = put_scaled_32(t, k0 + k, x + k, ldx, &s[k / 32]);
+    if (t->fixed)
+        group_fixed(t, k0, n, s, sum);
 }
 
 /* 256 values of every column. */

@@ -43,6 +43,8 @@ INLINE vi vi_dpwssd(vi sum, vi a, vi b)
 
 #include "kernels/x86/tile_pairs_avx512_tmpl.h"
 
+#include "kernels/x86/tile_fixed_avx512_tmpl.h"
+
 /* Sub-block, offset shift, minima and cut of kernels/panel_forms.def. */
 PAIRS_FN(pairs_s16_shift4, 16, 4, QB_MIN_NONE, 0)
 PAIRS_FN(pairs_s16_shift5, 16, 5, QB_MIN_NONE, 1)
@@ -52,6 +54,9 @@ PAIRS_FN(pairs_s32_shift6, 32, 6, QB_MIN_NONE, 3)
 PAIRS_FN(pairs_s32_shift7, 32, 7, QB_MIN_NONE, 4)
 PAIRS_FN(pairs_m32_cut1, 32, QB_OFFSET_NONE, QB_MIN_I16, 1)
 PAIRS_FN(pairs_m32_cut2, 32, QB_OFFSET_NONE, QB_MIN_I16, 2)
+
+FIXED_FN(tile_s32_a32_wide_fixed, 7)
+TILE_BY_PANEL(qb_tile_s32_a32_wide_avx512vnni, p->fixed ? tile_s32_a32_wide_fixed : WITH_STEPS(s32_a32_wide))
 
 /* Without VBMI, decoders of AVX2 serve the codebook formats: float scales. */
 #define PAIRS_OR(pairs, floats) (p->int_scales ? (pairs) : (floats))

@@ -42,6 +42,8 @@ INLINE vi vi_dpwssd(vi sum, vi a, vi b)
 
 #include "kernels/x86/tile_vnni_tmpl.h"
 
+TILE_BY_PANEL(qb_tile_s32_a32_wide_avxvnni, WITH_STEPS(s32_a32_wide))
+
 TILE_FLOATS(static, tile_s16_a256_shift5, 16, 256, 5, QB_MIN_NONE, false)
 TILE_BY_PANEL(qb_tile_s16_a256_avxvnni, shift == 5   ? tile_s16_a256_shift5
                                         : shift == 6 ? tile_s16_a256_shift6

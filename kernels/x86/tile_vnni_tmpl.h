@@ -326,13 +326,12 @@ TILE_A32(s32_a32_shift4, 32, 4, QB_MIN_NONE)
 TILE_A32(s32_a32_wide, 32, 7, QB_MIN_NONE)
 TILE_A32(m32_a32, 32, QB_OFFSET_NONE, QB_MIN_F32)
 
-/* An instance of TILE_A32 */
+/* An instance of TILE_A32; the includer chooses between those of s32_a32_wide and others. */
 #define WITH_STEPS(name) (p->stepped ? tile_##name##_steps : tile_##name)
 TILE_BY_PANEL(QB_ISA_FN(tile_s16_a32), WITH_STEPS(s16_a32))
 TILE_BY_PANEL(QB_ISA_FN(tile_s32_a32), shift == 3   ? WITH_STEPS(s32_a32_shift3)
                                        : shift == 4 ? WITH_STEPS(s32_a32_shift4)
                                                     : WITH_STEPS(s32_a32_shift0))
-TILE_BY_PANEL(QB_ISA_FN(tile_s32_a32_wide), WITH_STEPS(s32_a32_wide))
 TILE_BY_PANEL(QB_ISA_FN(tile_m32_a32), WITH_STEPS(m32_a32))
 
 /* Float scales under activations per 256; the includer chooses between them and others. */

@@ -89,8 +89,10 @@ struct qb_check_op {
 extern const struct qb_check_op qb_check_ops[];
 
 /* check_matrix.c */
-qb_check_fn qb_check_decode_panel, qb_check_tile, qb_check_gemv, qb_check_scale_steps, qb_check_act;
-qb_check_bench_fn qb_bench_decode_panel, qb_bench_tile, qb_bench_gemv, qb_bench_scale_steps, qb_bench_act;
+qb_check_fn qb_check_decode_panel, qb_check_tile, qb_check_gemv, qb_check_scale_steps, qb_check_fix_scales,
+    qb_check_act;
+qb_check_bench_fn qb_bench_decode_panel, qb_bench_tile, qb_bench_gemv, qb_bench_scale_steps,
+    qb_bench_fix_scales, qb_bench_act;
 /* check_pack.c */
 qb_check_fn qb_check_pack;
 qb_check_bench_fn qb_bench_pack;

@@ -67,13 +67,34 @@ static float *multiples(struct qb_check *c, const float *scale, size_t n_scales)
     return out;
 }
 
-/* Does the tile kernel of a row take stepped panels? */
-static bool takes_steps(const struct qb_kernel *tile)
+/* qb_fix_scales_fn in double precision. */
+static bool fixed_scales(const float *scale, int64_t n, int16_t *pair, float *unit)
+{
+    bool exact = true;
+    for (int r = 0; r < ROWS; r++) {
+        double top = 0;
+        int exponent = 15;
+        for (int64_t i = 0; i < n; i++)
+            top = fmax(top, fabs((double)scale[i * ROWS + r]));
+        if (top > 0)
+            frexp(top, &exponent);
+        unit[r] = (float)ldexp(1, exponent - 15);
+        for (int64_t i = 0; i < n; i++) {
+            double quotient = ldexp(scale[i * ROWS + r], 15 - exponent);
+            pair[(i / 2 * ROWS + r) * 2 + i % 2] = (int16_t)rint(quotient);
+            exact = exact && quotient == rint(quotient);
+        }
+    }
+    return exact;
+}
+
+/* Has the level of a tile kernel an operation that makes another form of scales for it? */
+static bool level_has(const struct qb_kernel *tile, enum qb_op op)
 {
     size_t n;
     const struct qb_kernel *rows = qb_kernels(&n);
     for (size_t i = 0; i < n; i++)
-        if (rows[i].op == QB_OP_SCALE_STEPS && rows[i].isa == tile->isa)
+        if (rows[i].op == op && rows[i].isa == tile->isa)
             return true;
     return false;
 }
@@ -227,7 +248,7 @@ struct expectation {
     size_t ld_start;
     bool accumulate; /* besides */
     int64_t n_k;
-    bool cut; /* made from panels */
+    bool cut, fixed; /* made from panels, fixed ones where they exist */
     int64_t row;
 };
 
@@ -258,6 +279,30 @@ static bool cut_value(struct qb_check *c, const struct qb_problem *p, int act_co
     return false;
 }
 
+/* Fixed panels: their sums in place of the product, which must be near. */
+static bool fixed_value(struct qb_check *c, const struct qb_problem *p, const struct expectation *e,
+                        int act_col, struct qb_oracle_sum *s)
+{
+    int n_rows = (int)(p->n_rows < ROWS ? p->n_rows : ROWS);
+    for (int64_t k0 = 0, n_k; k0 < p->n_k; k0 += n_k) {
+        n_k = p->n_k - k0 < QB_PANEL_K ? p->n_k - k0 : QB_PANEL_K;
+        bool is_fixed = qb_oracle_is_fixed(&p->m, 0, n_rows, k0, n_k);
+        if (!is_fixed && p->near_scales && n_k % 64 == 0)
+            qb_check_fail(c, "scales that should fit do not");
+        if (!is_fixed)
+            continue;
+        struct qb_oracle_sum slice = qb_oracle_dot(e->w, e->size, &p->a, act_col, k0, k0 + n_k);
+        double most, fixed = qb_oracle_fixed(&p->m, e->row, k0, n_k, &p->a, act_col, &most);
+        s->value += fixed - slice.value;
+        s->magnitude += most;
+        if (fabs(fixed - slice.value) <= most + FLT_EPSILON * slice.magnitude)
+            continue;
+        qb_check_fail(c, "fixed scales take %g of %g, at most %g", fixed - slice.value, slice.value, most);
+        return false;
+    }
+    return true;
+}
+
 static bool compare_value(struct qb_check *c, const struct qb_problem *p, const struct expectation *e,
                           int col, int act_col, int64_t r)
 {
@@ -265,10 +310,15 @@ static bool compare_value(struct qb_check *c, const struct qb_problem *p, const 
     struct qb_oracle_sum s = qb_oracle_dot(e->w, e->size, &p->a, act_col, 0, e->n_k);
     if (p->format->int_scales && e->cut && !cut_value(c, p, act_col, e->row, &s))
         return false;
+    if (e->fixed && !fixed_value(c, p, e, act_col, &s))
+        return false;
     double start = e->start ? e->start[e->ld_start * (size_t)col] : 0;
     double before = e->accumulate ? e->out->before[i] : 0;
+    double roundings = qb_problem_roundings(p, e->n_k);
+    if (e->fixed) /* steps are no powers of two, whatever the values are */
+        roundings = (double)(e->n_k / 32 + 12);
     return qb_check_float(c, "out", i, e->out->now[i], s.value + start + before,
-                          s.magnitude + fabs(start) + fabs(before), qb_problem_roundings(p, e->n_k));
+                          s.magnitude + fabs(start) + fabs(before), roundings);
 }
 
 static bool untouched(struct qb_check *c, const struct output *o, size_t from, size_t to)
@@ -296,7 +346,8 @@ static void check_gemv_rows(struct qb_check *c, const struct qb_kernel *k, struc
     double *size = qb_check_input(c, (size_t)p->n_k * sizeof *size, sizeof *size);
     for (int64_t r = row0; r < row0 + n_rows; r++) {
         qb_oracle_row(&p->m, r, w, size);
-        struct expectation e = {&o, w, size, with_bias ? bias + r : NULL, 0, accumulate, p->n_k, false, r};
+        struct expectation e = {&o,    w,     size, with_bias ? bias + r : NULL, 0, accumulate, p->n_k,
+                                false, false, r};
         for (int col = 0; col < n_cols; col++)
             if (!compare_value(c, p, &e, col, col, r))
                 return;
@@ -328,17 +379,39 @@ void qb_check_gemv(struct qb_check *c, const struct qb_kernel *k)
 
 /* --- tile --- */
 
+/* Forms of the scales of a panel that tile kernels of a level may take beside the usual one. */
+enum scales { SCALES_PLAIN, SCALES_STEPPED, SCALES_FIXED };
+
+static enum scales choose_scales(struct qb_check *c, const struct qb_kernel *k, const struct qb_problem *p)
+{
+    bool other = qb_rng_below(qb_check_rng(c), 2);
+    if (other && p->act_kind == QB_ACT_Q8_STEPS && level_has(k, QB_OP_SCALE_STEPS))
+        return SCALES_STEPPED;
+    if (other && p->act_kind == QB_ACT_Q8_32 && level_has(k, QB_OP_FIX_SCALES))
+        return SCALES_FIXED;
+    return SCALES_PLAIN;
+}
+
+static void fix_panel(struct qb_check *c, struct qb_panel *panel, int64_t n_k)
+{
+    panel->scale_pair = qb_check_input(c, (size_t)n_k / 32 * ROWS * sizeof(int16_t), 64);
+    panel->unit = qb_check_input(c, ROWS * sizeof(float), 64);
+    panel->fixed = n_k % 64 == 0 && fixed_scales(panel->scale, n_k / 32, panel->scale_pair, panel->unit);
+}
+
 /* All slices of k, the first onto the start values, as the engine runs them. */
 static void run_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_problem *p, int t0, int t1,
-                     int n_rows, const float *from, size_t ldf, bool stepped, struct output *o)
+                     int n_rows, const float *from, size_t ldf, enum scales scales, struct output *o)
 {
     int64_t slice = p->format->block_elems == 256 && p->n_k > 256 ? 256 : QB_PANEL_K;
     for (int64_t k0 = 0, n_k; k0 < p->n_k; k0 += n_k) {
         n_k = p->n_k - k0 < slice ? p->n_k - k0 : slice;
         struct qb_panel panel = trusted_panel(c, p, qb_problem_is_bf16(k), 0, n_rows, k0, n_k);
-        panel.stepped = stepped;
-        if (stepped)
+        panel.stepped = scales == SCALES_STEPPED;
+        if (panel.stepped)
             panel.scale_steps = multiples(c, panel.scale, (size_t)(n_k / p->format->sub));
+        if (scales == SCALES_FIXED)
+            fix_panel(c, &panel, n_k);
         ((qb_tile_fn *)k->fn)(&panel, &p->a, t0, t1, k0, n_k, from, ldf, o->now, o->ldo);
         from = o->now;
         ldf = o->ldo;
@@ -371,10 +444,12 @@ static void check_tile_width(struct qb_check *c, const struct qb_kernel *k, stru
 {
     struct qb_rng *rng = qb_check_rng(c);
     int n_rows = (int)(p->n_rows < ROWS ? p->n_rows : ROWS), width;
-    bool stepped = p->act_kind == QB_ACT_Q8_STEPS && takes_steps(k) && qb_rng_below(rng, 2);
-    qb_problem_case(c, p,
-                    stepped ? "%lld columns in tiles of %lld, stepped" : "%lld columns in tiles of %lld",
-                    n_cols, k->max_cols);
+    static const char *const cases[] = {[SCALES_PLAIN] = "%lld columns in tiles of %lld",
+                                        [SCALES_STEPPED] = "%lld columns in tiles of %lld, stepped",
+                                        [SCALES_FIXED] = "%lld columns in tiles of %lld, fixed"};
+    enum scales scales = choose_scales(c, k, p);
+    p->near_scales = scales == SCALES_FIXED && qb_rng_below(rng, 4) > 0;
+    qb_problem_case(c, p, cases[scales], n_cols, k->max_cols);
     qb_problem_weights(c, p);
     qb_problem_activations(c, p, n_cols, k->max_cols);
     int t0 = (int)qb_rng_below(rng, (uint32_t)p->a.n_tiles);
@@ -383,14 +458,15 @@ static void check_tile_width(struct qb_check *c, const struct qb_kernel *k, stru
     width += last - c0;
     struct output o = make_output(c, p, ROWS, width);
     struct start s = make_start(c, p, &o, width);
-    run_tile(c, k, p, t0, t1, n_rows, s.from, s.ld, stepped, &o);
+    run_tile(c, k, p, t0, t1, n_rows, s.from, s.ld, scales, &o);
 
     double *w = qb_check_input(c, (size_t)p->n_k * sizeof *w, sizeof *w);
     double *size = qb_check_input(c, (size_t)p->n_k * sizeof *size, sizeof *size);
     for (int r = 0; r < ROWS; r++) {
         int64_t row = r < n_rows ? r : n_rows - 1;
         qb_oracle_row(&p->m, row, w, size);
-        struct expectation e = {&o, w, size, s.before ? s.before + r : NULL, s.ld, false, p->n_k, true, row};
+        struct expectation e = {&o,    w,      size, s.before ? s.before + r : NULL, s.ld,
+                                false, p->n_k, true, scales == SCALES_FIXED,         row};
         for (int col = 0; col < width; col++)
             if (!compare_value(c, p, &e, col, c0 + col, r))
                 return;
@@ -460,6 +536,49 @@ void qb_check_scale_steps(struct qb_check *c, const struct qb_kernel *k)
             qb_check_bytes(c, "steps", got, want, n_out * sizeof *got);
         }
     }
+}
+
+/* --- fix_scales --- */
+
+/* Significands of 11 bits as of f16, up to 4 or, now and then, 5 binades below the largest: these are
+ * integers only if their last bit is 0. */
+static void fill_scales(struct qb_check *c, float *scale, size_t n, bool far)
+{
+    struct qb_rng *rng = qb_check_rng(c);
+    for (size_t i = 0; i < n; i++) {
+        int significand = (int)qb_rng_below(rng, 1024) + 1024, binade = (int)qb_rng_below(rng, 5);
+        if (far && qb_rng_below(rng, 64) == 0)
+            binade = 5;
+        scale[i] = ldexpf((float)(qb_rng_below(rng, 2) ? significand : -significand), -20 - binade);
+        if (qb_rng_below(rng, 16) == 0)
+            scale[i] = 0;
+    }
+}
+
+void qb_check_fix_scales(struct qb_check *c, const struct qb_kernel *k)
+{
+    static const int counts[] = {2, 4, 16};
+    int fit = 0, cases = 0;
+    for (size_t i = 0; i < 8 * QB_ARRAY_LEN(counts) && !qb_check_failed(c); i++, cases++) {
+        int64_t n = counts[i % QB_ARRAY_LEN(counts)];
+        qb_check_case(c, "%d scales of %d rows", (int)n, ROWS);
+        float *scale = qb_check_input(c, (size_t)n * ROWS * sizeof *scale, 64);
+        fill_scales(c, scale, (size_t)n * ROWS, i % 2 > 0);
+        float unit[ROWS], *got_unit = qb_check_output(c, sizeof unit, 64);
+        size_t bytes = (size_t)n * ROWS * sizeof(int16_t);
+        int16_t *pair = qb_check_input(c, bytes, 64), *got_pair = qb_check_output(c, bytes, 64);
+        bool exact = fixed_scales(scale, n, pair, unit);
+        bool got = ((qb_fix_scales_fn *)k->fn)(scale, n, got_pair, got_unit);
+        fit += exact;
+        if (got != exact)
+            qb_check_fail(c, "says %d of scales that %s", got, exact ? "fit" : "do not fit");
+        if (!exact || qb_check_failed(c))
+            continue;
+        qb_check_bytes(c, "pairs", got_pair, pair, bytes);
+        qb_check_bytes(c, "units", got_unit, unit, sizeof unit);
+    }
+    if (!qb_check_failed(c) && (fit == 0 || fit == cases))
+        qb_check_fail(c, "%d of %d cases fit", fit, cases);
 }
 
 /* --- act --- */

@@ -115,6 +115,21 @@ void qb_bench_scale_steps(struct qb_check *c, const struct qb_kernel *k, struct 
     *b = (struct qb_check_bench){run_scale_steps, j, 0, (double)bytes};
 }
 
+static void run_fix_scales(void *arg)
+{
+    struct job *j = arg;
+    ((qb_fix_scales_fn *)j->k->fn)(j->panel.scale, QB_PANEL_K / 32, j->panel.scale_pair, j->panel.unit);
+}
+
+void qb_bench_fix_scales(struct qb_check *c, const struct qb_kernel *k, struct qb_check_bench *b)
+{
+    struct job *j = qb_check_input(c, sizeof *j, 64);
+    j->k = k;
+    qb_panel_init(&j->panel, qb_check_input(c, qb_panel_bytes(), 64));
+    qb_check_fill_f32(c, j->panel.scale, (size_t)QB_PANEL_ROWS * QB_PANEL_K / 32, QB_VALUES_RANDOM);
+    *b = (struct qb_check_bench){run_fix_scales, j, 0, QB_PANEL_ROWS * QB_PANEL_K / 32 * sizeof(float)};
+}
+
 static void run_act(void *arg)
 {
     struct job *j = arg;

@@ -6,6 +6,7 @@
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define N_ROWS   8
 #define N_LENGTH 5
@@ -76,6 +77,20 @@ static void flush_bf16_subnormals(uint8_t *weights, size_t n)
             weights[2 * i] = weights[2 * i + 1] = 0;
 }
 
+/* Scales in front of blocks, and so near to each other that they fit into fixed panels (kernels/kernels.h):
+ * 11 bits within 5 binades; extreme ones are the largest. */
+static void bring_scales_near(struct qb_check *c, const struct qb_problem *p, uint8_t *block,
+                              int64_t n_blocks)
+{
+    struct qb_rng *rng = qb_check_rng(c);
+    for (int64_t i = 0; i < n_blocks; i++, block += p->format->block_bytes) {
+        uint16_t size = (uint16_t)((8 + qb_rng_below(rng, 5)) << 10 | qb_rng_below(rng, 1024));
+        uint16_t d = p->values == QB_VALUES_EXTREME ? 0x7bff : p->values == QB_VALUES_ZERO ? 0 : size;
+        d |= (uint16_t)(qb_rng_below(rng, 2) << 15);
+        memcpy(block, &d, sizeof d);
+    }
+}
+
 void qb_problem_weights(struct qb_check *c, struct qb_problem *p)
 {
     const struct qb_format *f = p->format;
@@ -84,6 +99,8 @@ void qb_problem_weights(struct qb_check *c, struct qb_problem *p)
     uint8_t *plain = qb_check_input(c, row_bytes * (size_t)p->n_rows, 1);
     uint8_t *packed = plain;
     qb_check_fill_weights(c, f, plain, p->n_rows * (p->n_k / f->block_elems), p->values);
+    if (p->near_scales)
+        bring_scales_near(c, p, plain, p->n_rows * (p->n_k / f->block_elems));
     if (p->act_kind == QB_ACT_BF16)
         flush_bf16_subnormals(plain, (size_t)(p->n_rows * p->n_k));
     if (p->layout != QB_LAYOUT_PLAIN) {
@@ -123,7 +140,8 @@ void qb_problem_activations(struct qb_check *c, struct qb_problem *p, int n_cols
         if (qb_act_is_pairs(p->act_kind) && p->values == QB_VALUES_EXTREME &&
             qb_rng_below(qb_check_rng(c), 2))
             fill_pairs(c, x + (size_t)col * (size_t)p->n_k, p->n_k);
-        else if (p->format->int_scales && p->values == QB_VALUES_EXTREME && qb_rng_below(qb_check_rng(c), 2))
+        else if ((p->format->int_scales || p->near_scales) && p->values == QB_VALUES_EXTREME &&
+                 qb_rng_below(qb_check_rng(c), 2))
             fill_with_signs(c, p, x + (size_t)col * (size_t)p->n_k);
         else
             qb_check_fill_f32(c, x + (size_t)col * (size_t)p->n_k, (size_t)p->n_k, p->values);

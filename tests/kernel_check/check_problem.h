@@ -13,6 +13,7 @@ struct qb_problem {
     enum qb_act_kind act_kind;
     enum qb_values values;
     int64_t n_rows, n_k;
+    bool near_scales; /* of blocks with one f16 in front: such that they fit into fixed panels */
     struct qb_matrix m;
     struct qb_act a;
 };

@@ -16,6 +16,7 @@
 
 static struct qb_pool *pools[4];     /* by number of threads */
 static struct qb_kernel_set sets[2]; /* kernels, reference */
+static int slices[2];                /* expected so far: without, with fixed-point scales */
 
 static int start(void **state)
 {
@@ -62,6 +63,8 @@ static struct qb_matrix make_matrix(const struct qb_format *f, enum qb_layout_id
     qb_rng_init(&rng, seed, 0);
     for (size_t at = 0; at < (size_t)rows * row_bytes; at += (size_t)f->block_bytes)
         f->synth(plain + at, 1.0f / sqrtf((float)cols), &rng);
+    if (f->id == QB_FORMAT_Q8_0) /* too far above the other scales of row 3 */
+        memcpy(plain + 3 * row_bytes, &(uint16_t){0x3c00}, sizeof(uint16_t));
     if (m.layout == QB_LAYOUT_PLAIN) {
         m.data = plain;
         return m;
@@ -76,9 +79,10 @@ static struct qb_matrix make_matrix(const struct qb_format *f, enum qb_layout_id
     return m;
 }
 
-/* One value; batches go through panels, some of which cut the sums of integers. */
+/* One value; batches go through panels, some of which cut the sums of integers; `fixed`: slices of K whose
+ * panels take fixed-point scales. */
 static double value(const struct qb_kernel_set *set, const struct qb_matrix *m, const struct qb_act *a,
-                    int64_t r, int c, const float *row, const double *x)
+                    int64_t r, int c, const float *row, const double *x, unsigned fixed)
 {
     const struct qb_kernel *decoder = qb_kernel_set_row(set, QB_OP_DECODE_PANEL, m->format->id, m->layout);
     const struct qb_format form = qb_panel_form(m->format, decoder ? decoder->isa : QB_ISA_SCALAR);
@@ -88,9 +92,32 @@ static double value(const struct qb_kernel_set *set, const struct qb_matrix *m, 
             sum += qb_oracle_cut_block(&form, m, r, b, a, c);
         return sum;
     }
-    for (int64_t k = 0; k < m->n_cols; k++)
-        sum += row[k] * x[k];
+    for (int64_t k = 0, n, i = 0; k < m->n_cols; k += n, i++) {
+        double most;
+        n = m->n_cols - k < QB_PANEL_K ? m->n_cols - k : QB_PANEL_K;
+        if (fixed >> i & 1)
+            sum += qb_oracle_fixed(m, r, k, n, a, c, &most);
+        for (int64_t j = k; !(fixed >> i & 1) && j < k + n; j++)
+            sum += row[j] * x[j];
+    }
     return sum;
+}
+
+/* One bit a slice of K. */
+static unsigned fixed_slices(const struct qb_kernel_set *set, const struct qb_matrix *m,
+                             const struct qb_act *a, int64_t r)
+{
+    int64_t row0 = r / QB_PANEL_ROWS * QB_PANEL_ROWS, left = m->n_rows - row0;
+    unsigned fixed = 0;
+    if (a->kind != QB_ACT_Q8_32 || !set->fix_scales || a->n_tiles < 16)
+        return 0;
+    for (int64_t k = 0, n, i = 0; k < m->n_cols; k += n, i++) {
+        n = m->n_cols - k < QB_PANEL_K ? m->n_cols - k : QB_PANEL_K;
+        bool is = qb_oracle_is_fixed(m, row0, left < QB_PANEL_ROWS ? (int)left : QB_PANEL_ROWS, k, n);
+        fixed |= (unsigned)is << i;
+        slices[is]++;
+    }
+    return fixed;
 }
 
 static void expected(const struct qb_kernel_set *set, const struct qb_matrix *m, const struct qb_act *a,
@@ -103,8 +130,9 @@ static void expected(const struct qb_kernel_set *set, const struct qb_matrix *m,
             x[c * m->n_cols + k] = qb_oracle_act(a, c, k);
     for (int64_t r = 0; r < m->n_rows; r++) {
         qb_matrix_decode_row(m, r, row);
+        unsigned fixed = fixed_slices(set, m, a, r);
         for (int c = 0; c < a->n_cols; c++)
-            out[c * m->n_rows + r] = value(set, m, a, r, c, row, x + c * m->n_cols);
+            out[c * m->n_rows + r] = value(set, m, a, r, c, row, x + c * m->n_cols, fixed);
     }
     free(row);
     free(x);
@@ -278,6 +306,18 @@ static void wide_batches(void **state)
     gate_up(&sets[0], qb_format_get(QB_FORMAT_Q6_K), 32, 200, 3);
 }
 
+/* Tiles enough for fixed-point scales, on one worker, so that no chunk has fewer; slices with and without. */
+static void fixed_scales(void **state)
+{
+    (void)state;
+    slices[0] = slices[1] = 0;
+    products(&sets[0], qb_format_get(QB_FORMAT_Q8_0), QB_LAYOUT_PLAIN, 120, 1088, 1);
+    products(&sets[0], qb_format_get(QB_FORMAT_Q8_0), QB_LAYOUT_R16, 130, 608, 1);
+    gate_up(&sets[0], qb_format_get(QB_FORMAT_Q8_0), 100, 110, 1);
+    if (sets[0].fix_scales)
+        assert_true(slices[0] > 0 && slices[1] > 0);
+}
+
 static void shares_cut_every_matrix(void **state)
 {
     (void)state;
@@ -315,6 +355,7 @@ int main(void)
         cmocka_unit_test(products_match),
         cmocka_unit_test(gate_and_up_match),
         cmocka_unit_test(wide_batches),
+        cmocka_unit_test(fixed_scales),
         cmocka_unit_test(shares_cut_every_matrix),
     };
     return cmocka_run_group_tests(tests, start, stop);
