@@ -72,28 +72,50 @@ static void run_tile(void *arg)
     ((qb_tile_fn *)j->k->fn)(&j->panel, &j->p.a, 0, 1, 0, QB_PANEL_K, NULL, 0, j->out, QB_PANEL_ROWS);
 }
 
-void qb_bench_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_check_bench *b)
+/* The last format of the class; one with fixed-point scales, where the level has them. */
+static const struct qb_format *format_of_tile(const struct qb_kernel *k, const struct qb_kernel_set *all)
 {
     const struct qb_kernel_set set = {.isa = k->isa, .bf16 = k->key == QB_TILE_BF16};
     const struct qb_format *f = qb_format_get((enum qb_format_id)0);
     for (int i = 0; i < QB_FORMAT_COUNT; i++) {
         const struct qb_format *other = qb_format_get((enum qb_format_id)i);
-        if ((int)qb_kernel_set_tile_class(&set, other) == k->key && !qb_panel_form(f, k->isa).int_scales)
-            f = other;
+        if ((int)qb_kernel_set_tile_class(&set, other) != k->key || qb_panel_form(f, k->isa).int_scales)
+            continue;
+        f = other;
+        if (all->fix_scales && qb_panel_form(f, k->isa).act == QB_ACT_Q8_32)
+            break;
     }
+    return f;
+}
+
+/* Scales in the form that a prompt of many tiles takes. */
+static void prepare_scales(struct job *j, const struct qb_kernel_set *all)
+{
+    struct qb_panel *p = &j->panel;
+    int64_t n = j->form.sub > 0 ? QB_PANEL_K / j->form.sub : 0;
+    p->stepped = j->p.act_kind == QB_ACT_Q8_STEPS && all->scale_steps;
+    if (p->stepped)
+        all->scale_steps(p->scale, n, p->scale_steps);
+    p->fixed = j->p.act_kind == QB_ACT_Q8_32 && all->fix_scales &&
+               all->fix_scales(p->scale, n, p->scale_pair, p->unit);
+}
+
+void qb_bench_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_check_bench *b)
+{
+    struct qb_kernel_set all;
+    bool bf16 = k->key == QB_TILE_BF16;
+    if (qb_kernel_set_select(&all, k->isa, NULL) != QB_OK)
+        all = (struct qb_kernel_set){.isa = k->isa};
+    const struct qb_format *f = format_of_tile(k, &all);
     struct job *j = make_job(c, k, f, QB_LAYOUT_PLAIN, QB_PANEL_ROWS, QB_PANEL_K);
+    j->p.near_scales = all.fix_scales && j->p.act_kind == QB_ACT_Q8_32;
     qb_problem_weights(c, &j->p);
     qb_problem_activations(c, &j->p, k->max_cols, k->max_cols);
     qb_panel_init(&j->panel, qb_check_input(c, qb_panel_bytes(), 64));
     const struct qb_kernel *decode = qb_check_scalar_row(QB_OP_DECODE_PANEL, f->id, QB_LAYOUT_PLAIN);
-    if (decode && !set.bf16)
+    if (decode && !bf16)
         ((qb_decode_panel_fn *)decode->fn)(&j->p.m, 0, QB_PANEL_ROWS, 0, QB_PANEL_K, &j->panel);
-    struct qb_kernel_set all;
-    if (j->p.act_kind == QB_ACT_Q8_STEPS && qb_kernel_set_select(&all, k->isa, NULL) == QB_OK &&
-        all.scale_steps) {
-        all.scale_steps(j->panel.scale, QB_PANEL_K / j->form.sub, j->panel.scale_steps);
-        j->panel.stepped = true;
-    }
+    prepare_scales(j, &all);
     j->out = qb_check_output(c, (size_t)(QB_PANEL_ROWS * k->max_cols) * sizeof(float), 64);
     *b = (struct qb_check_bench){run_tile, j, (double)QB_PANEL_ROWS * QB_PANEL_K * k->max_cols,
                                  (double)QB_PANEL_ROWS * QB_PANEL_K};
