@@ -29,7 +29,8 @@
  *
  * Q8_32 has its scales in fixed point too, for tiles that multiply in integers: step = (largest scale of 512
  * values) / 32767 and fixed = rint(scale * (1 / step)), in floats. A step below FLT_MIN is 0, and so are its
- * fixed. Where n_k / 32 is odd, the last pair has a second of 0.
+ * fixed. start is what sums of codes that are 2^7 above the weights, less the 4 bits of their cut, start from
+ * (kernels/kernels.h, fixed panels). Where n_k / 32 is odd, the last pair has a second of 0.
  *
  * Q8_STEPS: scale = step * steps, where step = max|x| / (16 * 127) over 512 values (the last group may be
  * shorter) and steps = ceil(max|x| over 32 * (16 / max|x| over 512)), 1 to 16, in floats. So a scale is at

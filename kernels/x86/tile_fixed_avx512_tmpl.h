@@ -86,7 +86,7 @@ QB_INLINE void fixed_run(const struct qb_panel *p, const struct qb_act *act, int
     int64_t c0 = qb_act_tile(act, tile, &width);
     struct fixed_at at = fixed_begin(p, act, c0, k0, s.cols);
     const float *step = act->step + c0 * qb_act_step_count(act->n_k) + k0 / QB_ACT_STEP_K * s.cols;
-    const int first = s.cols > PAIRS_COLS ? (s.cols + 1) / 2 : s.cols;
+    const int first = pairs_first(s.cols);
     struct tile_sum f;
     s.group = s.cols;
     QB_UNROLL

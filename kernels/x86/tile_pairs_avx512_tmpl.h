@@ -35,6 +35,12 @@ QB_INLINE __m512i add_pairs(__m512i sum, __m512i a, __m512i b)
     return sum;
 }
 
+/* Columns of the first of two turns; all where one will do. */
+QB_INLINE int pairs_first(int cols)
+{
+    return cols > PAIRS_COLS ? (cols + 1) / 2 : cols;
+}
+
 /* [column][vector of rows][sub-block] */
 struct pair_sums {
     __m512i v[PAIRS_COLS][2][2];
@@ -118,7 +124,7 @@ QB_INLINE void pairs_block(const struct qb_panel *p, const struct tile_act *a, i
     const int16_t *npair = a->npair + k / s.sub * s.cols;
     const int32_t *round = p->round + k / 256 * QB_PANEL_ROWS;
     const float *factor = p->scale + k / 256 * QB_PANEL_ROWS;
-    const int first = s.cols > PAIRS_COLS ? (s.cols + 1) / 2 : s.cols;
+    const int first = pairs_first(s.cols);
     __m512i sum[TILE_COLS][2], round0 = load_here(round), round1 = load_here(round + 16);
     QB_UNROLL
     for (int c = 0; c < s.cols; c++) {
