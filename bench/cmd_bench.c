@@ -80,7 +80,7 @@ static const struct qb_option options[] = {
     LIST("cache-type-k", "ctk", type_k, "TYPE", "Format of the K cache: f16, q8_0, f32.", "f16", kv_choices),
     LIST("cache-type-v", "ctv", type_v, "TYPE", "Format of the V cache.", "f16", kv_choices),
     LIST("isa", NULL, isa, "ISA",
-         "Highest instruction set: scalar, avx2, avxvnni, avx512vnni, avx512vbmi, avx512bf16 or auto.",
+         "Highest instruction set: scalar, avx2, avxvnni, avx512vnni, avx512vbmi, avx512bf16, amx or auto.",
          "auto", qb_isa_choices),
     FLAG("imatrix-mix", imatrix_mix, "Shapes get the type mix of files made with an importance matrix.",
          "yes"),

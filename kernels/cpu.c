@@ -1,6 +1,7 @@
 /*
  * ISA levels from CPUID leaf 7 and XCR0: an instruction set counts only when the operating system saves its
- * registers (Intel SDM volume 1, 13 and 14.8; AMD APM volume 3, appendix E).
+ * registers (Intel SDM volume 1, 13 and 14.8; AMD APM volume 3, appendix E), and tiles only when Linux lets
+ * the process have them (Documentation/arch/x86/xstate.rst).
  */
 #include "kernels/cpu.h"
 #include <stdlib.h>
@@ -8,9 +9,11 @@
 #include <strings.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
-#define LEVEL_NAMES "scalar", "avx2", "avxvnni", "avx512vnni", "avx512vbmi", "avx512bf16"
+#define LEVEL_NAMES "scalar", "avx2", "avxvnni", "avx512vnni", "avx512vbmi", "avx512bf16", "amx"
 
 static const char *const isa_names[] = {LEVEL_NAMES, "", [QB_ISA_AUTO] = "auto"};
 _Static_assert(QB_ARRAY_LEN(((const char *[]){LEVEL_NAMES})) == QB_ISA_COUNT, "a name for every level");
@@ -59,8 +62,11 @@ static bool has_bits(unsigned value, unsigned mask)
     return (value & mask) == mask;
 }
 
-#define XCR0_AVX    0x06u /* xmm, ymm */
-#define XCR0_AVX512 0xe6u /* and mask registers, both halves of zmm */
+#define XCR0_AVX    0x06u    /* xmm, ymm */
+#define XCR0_AVX512 0xe6u    /* and mask registers, both halves of zmm */
+#define XCR0_TILES  0x60000u /* their configuration, their data */
+/* compilers name them differently: BF16, TILE, INT8 */
+#define AMX_BITS    (1u << 22 | 1u << 24 | 1u << 25)
 #define LEVEL(name) (1u << QB_ISA_##name)
 
 static unsigned avx512_levels(const struct qb_cpuid *r)
@@ -72,7 +78,11 @@ static unsigned avx512_levels(const struct qb_cpuid *r)
     if (!has_bits(r->leaf7_c, bit_AVX512VBMI))
         return LEVEL(AVX512VNNI);
     unsigned vbmi = LEVEL(AVX512VNNI) | LEVEL(AVX512VBMI);
-    return has_bits(r->leaf7_1_a, bit_AVX512BF16) ? vbmi | LEVEL(AVX512BF16) : vbmi;
+    if (!has_bits(r->leaf7_1_a, bit_AVX512BF16))
+        return vbmi;
+    unsigned bf16 = vbmi | LEVEL(AVX512BF16);
+    bool tiles = has_bits(r->leaf7_d, AMX_BITS) && (r->xcr0 & XCR0_TILES) == XCR0_TILES;
+    return tiles && r->tile_permission ? bf16 | LEVEL(AMX) : bf16;
 }
 
 unsigned qb_cpu_levels(const struct qb_cpuid *r)
@@ -86,12 +96,29 @@ unsigned qb_cpu_levels(const struct qb_cpuid *r)
     return avx2 | avx512_levels(r);
 }
 
+/*
+ * Linux gives the 8 KiB of tile data only to processes that ask for them; else the first use is a SIGILL. The
+ * answer holds for the whole process: threads that are there and threads to come. It is no where the kernel
+ * is older than 5.16, where a filter of system calls forbids the question, and where a thread has an
+ * alternate signal stack on which the larger frame does not fit.
+ */
+#define ARCH_REQ_XCOMP_PERM 0x1023 /* asm/prctl.h, which older headers lack */
+#define XFEATURE_XTILEDATA  18
+
+static bool ask_for_tiles(void)
+{
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+
 static unsigned detect(void)
 {
     struct cpuid_regs l1 = cpuid(1, 0), l7 = cpuid(7, 0), l7_1 = cpuid(7, 1);
-    struct qb_cpuid r = {.leaf1_c = l1.c, .leaf7_b = l7.b, .leaf7_c = l7.c, .leaf7_1_a = l7_1.a};
+    struct qb_cpuid r = {
+        .leaf1_c = l1.c, .leaf7_b = l7.b, .leaf7_c = l7.c, .leaf7_d = l7.d, .leaf7_1_a = l7_1.a};
     if (has_bits(l1.c, bit_OSXSAVE))
         r.xcr0 = read_xcr0();
+    if (has_bits(r.leaf7_d, AMX_BITS) && (r.xcr0 & XCR0_TILES) == XCR0_TILES)
+        r.tile_permission = ask_for_tiles();
     return qb_cpu_levels(&r);
 }
 

@@ -18,11 +18,12 @@ enum qb_isa {
     QB_ISA_AVX512VNNI, /* AVX512 F BW DQ VL CD + VNNI */
     QB_ISA_AVX512VBMI, /* the above + VBMI: Ice Lake, Zen 4; not Cascade Lake, not Cooper Lake */
     QB_ISA_AVX512BF16, /* the above + AVX512_BF16 */
+    QB_ISA_AMX,        /* the above + AMX TILE INT8 BF16: Sapphire Rapids */
     QB_ISA_COUNT,
     QB_ISA_AUTO
 };
 
-/* "scalar", "avx2", "avxvnni", "avx512vnni", "avx512vbmi", "avx512bf16", "auto" */
+/* "scalar", "avx2", "avxvnni", "avx512vnni", "avx512vbmi", "avx512bf16", "amx", "auto" */
 const char *qb_isa_name(enum qb_isa isa);
 bool qb_isa_parse(const char *name, enum qb_isa *out);
 /* All names for an option table: "auto" first, NULL at the end. */
@@ -34,8 +35,9 @@ bool qb_cpu_runs(enum qb_isa isa);
 
 /* What detection looks at, and its answer: a bit (1 << level) for every level. Apart for tests. */
 struct qb_cpuid {
-    uint32_t leaf1_c, leaf7_b, leaf7_c, leaf7_1_a;
+    uint32_t leaf1_c, leaf7_b, leaf7_c, leaf7_d, leaf7_1_a;
     uint64_t xcr0;
+    bool tile_permission; /* the kernel lets this process use the tiles of AMX */
 };
 unsigned qb_cpu_levels(const struct qb_cpuid *r);
 

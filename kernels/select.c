@@ -3,9 +3,9 @@
  *
  * A limit of AVX512 does not mean that the CPU has AVX-VNNI: rows that it does not run are passed over.
  *
- * BF16 weights are the one case where rows must be chosen together: kernels of the bf16 level keep bf16 in
- * panels and activations, those below widen to f32. They are used only if tile, activations and every layout
- * have them.
+ * BF16 weights are the one case where rows must be chosen together: kernels from the bf16 level up keep bf16
+ * in panels and activations, those below it widen to f32. They are used only if tile, activations and every
+ * layout have them.
  */
 #include "kernels/kernels.h"
 #include "kernels/matrix.h"
@@ -16,7 +16,7 @@
 static bool row_allowed(const struct qb_kernel *k, enum qb_isa limit, bool bf16)
 {
     bool bf16_weights = (k->op == QB_OP_DECODE_PANEL || k->op == QB_OP_GEMV) && k->key == QB_FORMAT_BF16;
-    if (bf16_weights && bf16 != (k->isa == QB_ISA_AVX512BF16))
+    if (bf16_weights && bf16 != (k->isa >= QB_ISA_AVX512BF16))
         return false;
     return k->isa <= limit && qb_cpu_runs(k->isa);
 }
@@ -39,21 +39,21 @@ static bool layout_exists(enum qb_layout_id layout, const struct qb_format *f)
     return qb_layout_fits(layout, f, qb_layout_get(layout)->rows);
 }
 
-static bool has_bf16_row(enum qb_op op, int key, int key2)
+static bool has_bf16_row(enum qb_isa limit, enum qb_op op, int key, int key2)
 {
-    const struct qb_kernel *k = find_row(QB_ISA_AVX512BF16, true, op, key, key2);
-    return k && k->isa == QB_ISA_AVX512BF16;
+    const struct qb_kernel *k = find_row(limit, true, op, key, key2);
+    return k && k->isa >= QB_ISA_AVX512BF16;
 }
 
 static bool bf16_complete(enum qb_isa limit)
 {
-    if (limit < QB_ISA_AVX512BF16 || !has_bf16_row(QB_OP_TILE, QB_TILE_BF16, 0) ||
+    if (limit < QB_ISA_AVX512BF16 || !has_bf16_row(limit, QB_OP_TILE, QB_TILE_BF16, 0) ||
         !find_row(limit, true, QB_OP_ACT, QB_ACT_BF16, 0))
         return false;
     for (int l = 0; l < QB_LAYOUT_COUNT; l++)
         if (layout_exists((enum qb_layout_id)l, qb_format_get(QB_FORMAT_BF16)) &&
-            (!has_bf16_row(QB_OP_DECODE_PANEL, QB_FORMAT_BF16, l) ||
-             !has_bf16_row(QB_OP_GEMV, QB_FORMAT_BF16, l)))
+            (!has_bf16_row(limit, QB_OP_DECODE_PANEL, QB_FORMAT_BF16, l) ||
+             !has_bf16_row(limit, QB_OP_GEMV, QB_FORMAT_BF16, l)))
             return false;
     return true;
 }

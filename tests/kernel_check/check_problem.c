@@ -15,7 +15,7 @@ bool qb_problem_is_bf16(const struct qb_kernel *k)
 {
     if (k->op == QB_OP_TILE)
         return k->key == QB_TILE_BF16;
-    return k->key == QB_FORMAT_BF16 && k->isa == QB_ISA_AVX512BF16;
+    return k->key == QB_FORMAT_BF16 && k->isa >= QB_ISA_AVX512BF16;
 }
 
 int qb_problem_shapes(void)

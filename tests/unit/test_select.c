@@ -29,8 +29,11 @@ static void environment_lowers_the_level(void **state)
     enum qb_isa best = qb_cpu_isa();
     setenv("QBENCH_ISA", "scalar", 1);
     assert_int_equal(qb_cpu_isa(), QB_ISA_SCALAR);
-    setenv("QBENCH_ISA", "avx512bf16", 1);
+    setenv("QBENCH_ISA", "amx", 1);
     assert_int_equal(qb_cpu_isa(), best);
+    setenv("QBENCH_ISA", "avx512bf16", 1);
+    assert_int_equal(qb_cpu_isa(), best == QB_ISA_AMX ? QB_ISA_AVX512BF16 : best);
+    assert_false(qb_cpu_runs(QB_ISA_AMX));
     setenv("QBENCH_ISA", "avxvnni", 1);
     assert_true(qb_cpu_isa() <= QB_ISA_AVXVNNI && qb_cpu_runs(qb_cpu_isa()));
     setenv("QBENCH_ISA", "nonsense", 1);
@@ -39,11 +42,14 @@ static void environment_lowers_the_level(void **state)
 }
 
 #if defined(__x86_64__)
-/* Registers of leaf 1 ECX, leaf 7 EBX and ECX, leaf 7.1 EAX as the CPUs have them, cut to what matters. */
+/* Registers of leaf 1 ECX, leaf 7 EBX, ECX and EDX, leaf 7.1 EAX as the CPUs have them, cut to what matters;
+ * XCR0; may the process use tiles. */
 #define AVX2_L1C   0x38001000u /* OSXSAVE, AVX, F16C, FMA */
 #define AVX2_L7B   0x00000120u /* AVX2, BMI2 */
 #define AVX512_L7B 0xd0030120u /* and AVX512 F DQ CD BW VL */
+#define AMX_L7D    0x03400000u /* AMX-BF16, AMX-TILE, AMX-INT8 */
 #define BIT(isa)   (1u << QB_ISA_##isa)
+#define BELOW(isa) (BIT(isa) - 1)
 
 static void levels_follow_the_registers(void **state)
 {
@@ -53,18 +59,35 @@ static void levels_follow_the_registers(void **state)
         unsigned levels;
     } cpus[] = {
         /* Haswell, Alder Lake */
-        {{AVX2_L1C, AVX2_L7B, 0, 0, 7}, BIT(SCALAR) | BIT(AVX2)},
-        {{AVX2_L1C, AVX2_L7B, 0, 0x10, 7}, BIT(SCALAR) | BIT(AVX2) | BIT(AVXVNNI)},
+        {{AVX2_L1C, AVX2_L7B, 0, 0, 0, 7, false}, BIT(SCALAR) | BIT(AVX2)},
+        {{AVX2_L1C, AVX2_L7B, 0, 0, 0x10, 7, false}, BIT(SCALAR) | BIT(AVX2) | BIT(AVXVNNI)},
         /* Cascade Lake; Cooper Lake, bf16 without VBMI; Zen 4; Zen 5 */
-        {{AVX2_L1C, AVX512_L7B, 0x800, 0, 0xe7}, BIT(SCALAR) | BIT(AVX2) | BIT(AVX512VNNI)},
-        {{AVX2_L1C, AVX512_L7B, 0x800, 0x20, 0xe7}, BIT(SCALAR) | BIT(AVX2) | BIT(AVX512VNNI)},
-        {{AVX2_L1C, AVX512_L7B, 0x802, 0x20, 0xe7},
+        {{AVX2_L1C, AVX512_L7B, 0x800, 0, 0, 0xe7, false}, BIT(SCALAR) | BIT(AVX2) | BIT(AVX512VNNI)},
+        {{AVX2_L1C, AVX512_L7B, 0x800, 0, 0x20, 0xe7, false}, BIT(SCALAR) | BIT(AVX2) | BIT(AVX512VNNI)},
+        {{AVX2_L1C, AVX512_L7B, 0x802, 0, 0x20, 0xe7, false},
          BIT(SCALAR) | BIT(AVX2) | BIT(AVX512VNNI) | BIT(AVX512VBMI) | BIT(AVX512BF16)},
-        {{AVX2_L1C, AVX512_L7B, 0x802, 0x30, 0xe7}, (1u << QB_ISA_COUNT) - 1},
+        {{AVX2_L1C, AVX512_L7B, 0x802, 0, 0x30, 0xe7, false}, BELOW(AMX)},
         /* the same where the system saves only ymm, only xmm, or nothing */
-        {{AVX2_L1C, AVX512_L7B, 0x802, 0x30, 7}, BIT(SCALAR) | BIT(AVX2) | BIT(AVXVNNI)},
-        {{AVX2_L1C, AVX512_L7B, 0x802, 0x30, 3}, BIT(SCALAR)},
-        {{AVX2_L1C & 0xf7ffffffu, AVX512_L7B, 0x802, 0x30, 0}, BIT(SCALAR)},
+        {{AVX2_L1C, AVX512_L7B, 0x802, 0, 0x30, 7, false}, BIT(SCALAR) | BIT(AVX2) | BIT(AVXVNNI)},
+        {{AVX2_L1C, AVX512_L7B, 0x802, 0, 0x30, 3, false}, BIT(SCALAR)},
+        {{AVX2_L1C & 0xf7ffffffu, AVX512_L7B, 0x802, 0, 0x30, 0, false}, BIT(SCALAR)},
+        /* Sapphire Rapids */
+        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D, 0x30, 0x600e7, true}, BELOW(COUNT)},
+        /* where the process may not use tiles; where the system does not save their configuration, their
+         * data, or zmm */
+        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D, 0x30, 0x600e7, false}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D, 0x30, 0x400e7, true}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D, 0x30, 0x200e7, true}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D, 0x30, 0xe7, true}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D, 0x30, 0x60007, true}, BIT(SCALAR) | BIT(AVX2) | BIT(AVXVNNI)},
+        /* where a hypervisor hides tiles, int8 or bf16 of AMX, and where it hides what the level stands on */
+        {{AVX2_L1C, AVX512_L7B, 0x802, 0, 0x30, 0x600e7, true}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D & ~(1u << 24), 0x30, 0x600e7, true}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D & ~(1u << 25), 0x30, 0x600e7, true}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D & ~(1u << 22), 0x30, 0x600e7, true}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D, 0x10, 0x600e7, true}, BELOW(AVX512BF16)},
+        {{AVX2_L1C, AVX512_L7B, 0x800, AMX_L7D, 0x30, 0x600e7, true}, BELOW(AVX512VBMI)},
+        {{AVX2_L1C, AVX2_L7B, 0, AMX_L7D, 0x10, 0x600e7, true}, BIT(SCALAR) | BIT(AVX2) | BIT(AVXVNNI)},
     };
     for (size_t i = 0; i < QB_ARRAY_LEN(cpus); i++)
         assert_int_equal(qb_cpu_levels(&cpus[i].r), cpus[i].levels);
@@ -182,6 +205,25 @@ static void selects_up_to_the_limit(void **state)
     assert_int_equal(set.isa, qb_cpu_isa());
 }
 
+/* The bf16 kernels serve their own level and those above it. */
+static void bf16_from_its_level_up(void **state)
+{
+    (void)state;
+    for (int i = 0; i < QB_ISA_COUNT; i++) {
+        struct qb_kernel_set set;
+        if (!qb_cpu_runs((enum qb_isa)i))
+            continue;
+        assert_int_equal(qb_kernel_set_select(&set, (enum qb_isa)i, NULL), QB_OK);
+        bool bf16 = i >= QB_ISA_AVX512BF16;
+        assert_int_equal(set.bf16, bf16);
+        assert_int_equal(qb_kernel_set_act(&set, qb_format_get(QB_FORMAT_BF16)),
+                         bf16 ? QB_ACT_BF16 : QB_ACT_F32);
+        assert_int_equal(qb_kernel_set_row(&set, QB_OP_GEMV, QB_FORMAT_BF16, QB_LAYOUT_R16)->isa >=
+                             QB_ISA_AVX512BF16,
+                         bf16);
+    }
+}
+
 static void scalar_set_takes_no_copies(void **state)
 {
     (void)state;
@@ -261,10 +303,9 @@ static void classes_follow_the_panels(void **state)
         enum qb_isa isa;
         enum qb_tile_class class;
     } expected[] = {
-        {QB_ISA_SCALAR, QB_TILE_S256_A256_WIDE},
-        {QB_ISA_AVX2, QB_TILE_S16_A256},
-        {QB_ISA_AVXVNNI, QB_TILE_S256_A256_WIDE},
-        {QB_ISA_AVX512BF16, QB_TILE_S256_A256_WIDE},
+        {QB_ISA_SCALAR, QB_TILE_S256_A256_WIDE},  {QB_ISA_AVX2, QB_TILE_S16_A256},
+        {QB_ISA_AVXVNNI, QB_TILE_S256_A256_WIDE}, {QB_ISA_AVX512BF16, QB_TILE_S256_A256_WIDE},
+        {QB_ISA_AMX, QB_TILE_S256_A256_WIDE},
     };
     for (size_t i = 0; i < QB_ARRAY_LEN(expected); i++) {
         const struct qb_kernel_set set = {.isa = expected[i].isa};
@@ -283,6 +324,7 @@ int main(void)
         cmocka_unit_test(rows_of_avxvnni_have_rows_above),
         cmocka_unit_test(registry_rows_are_unique),
         cmocka_unit_test(selects_up_to_the_limit),
+        cmocka_unit_test(bf16_from_its_level_up),
         cmocka_unit_test(scalar_set_takes_no_copies),
         cmocka_unit_test(auto_layout_fits_the_rows),
         cmocka_unit_test(reference_path_is_f32),
