@@ -60,7 +60,9 @@ static size_t part_bytes(enum qb_act_kind kind, enum part p, size_t n_cols, int6
     case PART_F32:
         return kind == QB_ACT_F32 ? n * sizeof(float) : 0;
     case PART_BF16:
-        return kind == QB_ACT_BF16 ? n * sizeof(uint16_t) : 0;
+        /* room for either order */
+        return kind == QB_ACT_BF16 ? n_cols * qb_align_up((size_t)n_k, QB_ACT_COLUMN_BF16) * sizeof(uint16_t)
+                                   : 0;
     default:
         return 0;
     }
@@ -74,10 +76,17 @@ size_t qb_act_bytes(enum qb_act_kind kind, int n_cols, int64_t n_k)
     return sum;
 }
 
+static bool has_wide_tiles(enum qb_act_kind kind)
+{
+    return kind == QB_ACT_BF16 || qb_act_block(kind) == 256;
+}
+
 void qb_act_init(struct qb_act *a, enum qb_act_kind kind, int n_cols, int64_t n_k, int tile_cols,
                  void *storage)
 {
     int n_tiles = n_cols <= QB_GEMV_MAX_COLS ? 1 : (n_cols + tile_cols - 1) / tile_cols;
+    if (tile_cols > QB_MAX_TILE_COLS || (tile_cols > QB_MAX_VECTOR_COLS && !has_wide_tiles(kind)))
+        QB_BUG("tiles of %d columns of kind %d", tile_cols, (int)kind);
     void *part[PART_COUNT];
     char *at = storage;
     for (int p = 0; p < PART_COUNT; p++) {
@@ -89,6 +98,7 @@ void qb_act_init(struct qb_act *a, enum qb_act_kind kind, int n_cols, int64_t n_
                          .tile_cols = tile_cols,
                          .n_cols = n_cols,
                          .n_k = n_k,
+                         .by_column = tile_cols > QB_MAX_VECTOR_COLS && n_cols > QB_GEMV_MAX_COLS,
                          .n_tiles = n_tiles,
                          .tile_base = n_cols / n_tiles,
                          .n_wide = n_cols % n_tiles,

@@ -5,7 +5,7 @@
  * nearly equal width (qb_act_tile). All arrays are tile-major; an array with one entry per B values starts,
  * for the tile from column c0 on, at entry c0 * n_k / B, and the tile's w columns lie side by side:
  *
- *   q        int8   [n_k / 4][w][4]
+ *   q        int8   [n_k / 4][w][4]     by column: [n_k / 64][w][64]
  *   scale    f32    [n_k / B][w]        B = 32 or 256 (qb_act_block)
  *   step     f32    [S][w]              Q8_STEPS, Q8_32; S = n_k / 512, rounded up
  *   steps    u8     [n_k / 32][w]       Q8_STEPS only
@@ -19,9 +19,16 @@
  *   fsum     f32    [n_k / 32][w]       scale * sum of q over 32; B = 32
  *   ssum     f32    [n_k / 32][w]       steps * sum of q over 32; Q8_STEPS only
  *   f32      f32    [n_k][w]            QB_ACT_F32
- *   bf16     u16    [n_k / 2][w][2]     QB_ACT_BF16 (n_k even)
+ *   bf16     u16    [n_k / 2][w][2]     QB_ACT_BF16 (n_k even); by column: [N][w][32]
  *
  * So one base pointer with small displacements serves the inner loops, and a slice of k is contiguous.
+ *
+ * By column (qb_act.by_column): the order for matrix units, whose operand has 64 bytes of k of a column in a
+ * row of their register. Tiles for them are wider than the lanes of a vector, so a batch is in this order
+ * when its tiles may be wider than QB_MAX_VECTOR_COLS; few columns stay in the other one, for the GEMV
+ * kernels read them. Only q of the kinds with B = 256 and bf16 have it, so other kinds have no such tiles. N
+ * = n_k / 32, rounded up: the last 32 of a column end in zeros, and the tile from column c0 on starts at c0 *
+ * N * 32. All other arrays stay as they are.
  *
  * q = rint(x / scale) (a true division, ties to even) with scale = max|x| / 127 over the block, so |q| <=
  * 127. A scale below FLT_MIN (a block of zeros or of values too small for an exact division) is 0, and so is
@@ -51,7 +58,9 @@
 
 #include "kernels/format.h"
 
-#define QB_MAX_TILE_COLS 8
+#define QB_MAX_TILE_COLS 16
+/* Columns of a tile that fill a vector; wider ones are for matrix units. */
+#define QB_MAX_VECTOR_COLS 8
 /* Up to this many columns are one tile whatever tile_cols is, and go to the fused GEMV kernels. */
 #define QB_GEMV_MAX_COLS 4
 
@@ -59,6 +68,10 @@
 #define QB_ACT_STEP_K    512
 #define QB_ACT_MAX_STEPS 16
 #define QB_ACT_MAX_FIXED 32767
+
+/* Values of a column that lie together by column: 64 bytes. */
+#define QB_ACT_COLUMN_Q    64
+#define QB_ACT_COLUMN_BF16 32
 
 /* Values under one scale of an int8 kind; 0 for floats. */
 static inline int qb_act_block(enum qb_act_kind kind)
@@ -90,6 +103,7 @@ struct qb_act {
     int tile_cols;
     int n_cols;
     int64_t n_k;
+    bool by_column; /* the order of q and bf16 */
     int n_tiles;
     int tile_base, n_wide; /* the first n_wide tiles have tile_base + 1 columns, the others tile_base */
     int8_t *q;
@@ -103,7 +117,10 @@ struct qb_act {
 
 /* Bytes of storage for a batch, 64-byte aligned parts. */
 size_t qb_act_bytes(enum qb_act_kind kind, int n_cols, int64_t n_k);
-/* Lay the arrays into storage (64-byte aligned, qb_act_bytes long; borrowed). */
+/*
+ * Lay the arrays into storage (64-byte aligned, qb_act_bytes long; borrowed). Only BF16 and the kinds with
+ * 256 values under a scale may have tiles wider than QB_MAX_VECTOR_COLS.
+ */
 void qb_act_init(struct qb_act *a, enum qb_act_kind kind, int n_cols, int64_t n_k, int tile_cols,
                  void *storage);
 
@@ -121,6 +138,22 @@ static inline int qb_act_tile_of(const struct qb_act *a, int c, int *pos)
     int w, c0 = qb_act_tile(a, t, &w);
     *pos = c - c0;
     return t;
+}
+
+/* Entry of weight k of column pos of the tile from column c0 on, w columns wide: in q. */
+static inline int64_t qb_act_q_at(const struct qb_act *a, int64_t c0, int w, int pos, int64_t k)
+{
+    if (a->by_column)
+        return c0 * a->n_k + (k / QB_ACT_COLUMN_Q * w + pos) * QB_ACT_COLUMN_Q + k % QB_ACT_COLUMN_Q;
+    return c0 * a->n_k + (k / 4 * w + pos) * 4 + k % 4;
+}
+/* The same in bf16. */
+static inline int64_t qb_act_bf16_at(const struct qb_act *a, int64_t c0, int w, int pos, int64_t k)
+{
+    const int n = QB_ACT_COLUMN_BF16;
+    if (a->by_column)
+        return (c0 * ((a->n_k + n - 1) / n) + k / n * w + pos) * n + k % n;
+    return c0 * a->n_k + (k / 2 * w + pos) * 2 + k % 2;
 }
 
 #endif

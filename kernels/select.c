@@ -98,7 +98,7 @@ static void choose_matrix_kernels(struct chooser *c, struct qb_kernel_set *set)
     set->scale_steps = steps ? (qb_scale_steps_fn *)steps->fn : NULL;
     const struct qb_kernel *fix = find_row(c->limit, c->bf16, QB_OP_FIX_SCALES, 0, 0);
     set->fix_scales = fix ? (qb_fix_scales_fn *)fix->fn : NULL;
-    set->tile_cols = QB_MAX_TILE_COLS;
+    set->tile_cols = QB_MAX_VECTOR_COLS;
     for (int t = 0; t < QB_TILE_CLASS_COUNT; t++) {
         const struct qb_kernel *k = choose_row(c, QB_OP_TILE, t, 0);
         set->tile[t] = k ? (qb_tile_fn *)k->fn : NULL;

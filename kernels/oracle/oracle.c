@@ -8,12 +8,28 @@
 #include <float.h>
 #include <math.h>
 
+/* Where weight k of a column is, which is column pos of a tile of width w; from the tile's start. */
+static int64_t q_offset(const struct qb_act *a, int w, int pos, int64_t k)
+{
+    int64_t in_row = k % 64;
+    return a->by_column ? (k - in_row) * w + 64 * (int64_t)pos + in_row : (k / 4 * w + pos) * 4 + k % 4;
+}
+
+/* The same of bf16, from the start of the array; the tile starts at column c0. */
+static int64_t bf16_offset(const struct qb_act *a, int64_t c0, int w, int pos, int64_t k)
+{
+    if (!a->by_column)
+        return c0 * a->n_k + (k / 2 * w + pos) * 2 + k % 2;
+    int64_t in_piece = k % 32, padded = a->n_k + (32 - a->n_k % 32) % 32;
+    return c0 * padded + (k - in_piece) * w + 32 * (int64_t)pos + in_piece;
+}
+
 /* The quantized activation itself. */
 static int act_q(const struct qb_act *a, int col, int64_t k)
 {
     int pos, w, tile = qb_act_tile_of(a, col, &pos);
     int64_t c0 = qb_act_tile(a, tile, &w);
-    return a->q[c0 * a->n_k + (k / 4 * w + pos) * 4 + k % 4];
+    return a->q[c0 * a->n_k + q_offset(a, w, pos, k)];
 }
 
 double qb_oracle_act_scale(const struct qb_act *a, int col, int64_t k)
@@ -32,7 +48,7 @@ double qb_oracle_act(const struct qb_act *a, int col, int64_t k)
     case QB_ACT_F32:
         return a->f32[c0 * a->n_k + k * w + pos];
     case QB_ACT_BF16:
-        return qb_bf16_to_f32(a->bf16[c0 * a->n_k + (k / 2 * w + pos) * 2 + k % 2]);
+        return qb_bf16_to_f32(a->bf16[bf16_offset(a, c0, w, pos, k)]);
     default:
         return qb_oracle_act_scale(a, col, k) * act_q(a, col, k);
     }
@@ -132,7 +148,7 @@ static void quantize_column(const float *x, struct qb_act *a, int64_t c0, int w,
         }
         /* a quotient of floats in double, rounded to float, is the correctly rounded quotient */
         int v = scale > 0 ? (int)rint((double)(float)((double)x[k] / (double)scale)) : 0;
-        q[(k / 4 * w + pos) * 4 + k % 4] = (int8_t)v;
+        q[q_offset(a, w, pos, k)] = (int8_t)v;
         sum16 = (k % 16 ? sum16 : 0) + v;
         sum32 = (k % 32 ? sum32 : 0) + v;
         sum256 = (k % 256 ? sum256 : 0) + v;
@@ -154,6 +170,13 @@ static void quantize_column(const float *x, struct qb_act *a, int64_t c0, int w,
     }
 }
 
+/* One column rounded to bf16; by column, with zeros up to a multiple of 32. */
+static void round_column(const float *x, struct qb_act *a, int64_t c0, int w, int pos)
+{
+    for (int64_t k = 0; k < a->n_k || (a->by_column && k % 32 != 0); k++)
+        a->bf16[bf16_offset(a, c0, w, pos, k)] = k < a->n_k ? qb_f32_to_bf16(x[k]) : 0;
+}
+
 void qb_oracle_quantize(const float *x, size_t ldx, struct qb_act *a)
 {
     for (int c = 0; c < a->n_cols; c++, x += ldx) {
@@ -166,8 +189,8 @@ void qb_oracle_quantize(const float *x, size_t ldx, struct qb_act *a)
             fix_column(a, c0, w, pos);
         for (int64_t k = 0; k < a->n_k && a->kind == QB_ACT_F32; k++)
             a->f32[c0 * a->n_k + k * w + pos] = x[k];
-        for (int64_t k = 0; k < a->n_k && a->kind == QB_ACT_BF16; k++)
-            a->bf16[c0 * a->n_k + (k / 2 * w + pos) * 2 + k % 2] = qb_f32_to_bf16(x[k]);
+        if (a->kind == QB_ACT_BF16)
+            round_column(x, a, c0, w, pos);
     }
 }
 

@@ -53,11 +53,10 @@ static float block_scale(enum qb_act_kind kind, const float *x)
 /* Quantize n values at k of the column; the sum of q. */
 static int32_t put_q(const struct target *t, const float *x, int64_t k, int n, float scale)
 {
-    int8_t *base = t->a->q + t->c0 * t->a->n_k;
     int32_t sum = 0;
     for (int i = 0; i < n; i++) {
         int q = scale > 0 ? (int)rintf(x[i] / scale) : 0;
-        base[((k + i) / 4 * t->width + t->pos) * 4 + (k + i) % 4] = (int8_t)q;
+        t->a->q[qb_act_q_at(t->a, t->c0, t->width, t->pos, k + i)] = (int8_t)q;
         sum += q;
     }
     return sum;

@@ -25,9 +25,11 @@ void qb_act_bf16_scalar(const float *x, size_t ldx, int c0, int c1, struct qb_ac
 {
     for (int c = c0; c < c1; c++) {
         int pos, w, tile = qb_act_tile_of(a, c, &pos);
-        uint16_t *to = a->bf16 + qb_act_tile(a, tile, &w) * a->n_k + 2 * pos;
-        for (int64_t k = 0; k < a->n_k; k++)
-            to[k / 2 * 2 * w + k % 2] = qb_f32_to_bf16(x[(size_t)c * ldx + (size_t)k]);
+        int64_t first = qb_act_tile(a, tile, &w), k = 0;
+        for (; k < a->n_k; k++)
+            a->bf16[qb_act_bf16_at(a, first, w, pos, k)] = qb_f32_to_bf16(x[(size_t)c * ldx + (size_t)k]);
+        for (; a->by_column && k % QB_ACT_COLUMN_BF16 > 0; k++)
+            a->bf16[qb_act_bf16_at(a, first, w, pos, k)] = 0;
     }
 }
 

@@ -31,4 +31,4 @@ INLINE vf block_max_pairs(const float *x, int n)
 }
 
 ACT_FN(q8_32_pairs, part_q8_32, block_max_pairs)
-ACT_FN(q8_256_pairs, part_q8_256, block_max_pairs)
+ACT_FN_ORDERS(q8_256_pairs, part_q8_256, block_max_pairs)

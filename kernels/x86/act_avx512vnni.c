@@ -34,12 +34,29 @@ INLINE void column_bf16(const float *x, int64_t n_k, uint32_t *to, int width)
     }
 }
 
+/* By column: 32 together, the last ones with zeros behind. */
+INLINE void column_bf16_together(const float *x, int64_t n_k, uint16_t *to, int width)
+{
+    int64_t k = 0;
+    for (; k < n_k; k += 16) {
+        int n = n_k - k < 16 ? (int)(n_k - k) : 16;
+        uint16_t *half = to + k / 32 * 32 * width + k % 32;
+        _mm256_storeu_si256((__m256i *)(void *)half, round_bf16(_mm512_castps_si512(vf_load_n(x + k, n))));
+    }
+    if (k % 32 > 0)
+        _mm256_storeu_si256((__m256i *)(void *)(to + k / 32 * 32 * width + 16), _mm256_setzero_si256());
+}
+
 void qb_act_bf16_avx512vnni(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)
 {
     for (int c = c0; c < c1; c++) {
         int pos, width, tile = qb_act_tile_of(a, c, &pos);
         int64_t first = qb_act_tile(a, tile, &width);
-        uint32_t *to = (uint32_t *)(void *)a->bf16 + first * a->n_k / 2 + pos;
-        column_bf16(x + (size_t)c * ldx, a->n_k, to, width);
+        uint16_t *to = a->bf16 + qb_act_bf16_at(a, first, width, pos, 0);
+        const float *column = x + (size_t)c * ldx;
+        if (a->by_column)
+            column_bf16_together(column, a->n_k, to, width);
+        else
+            column_bf16(column, a->n_k, (uint32_t *)(void *)to, width);
     }
 }

@@ -1,15 +1,15 @@
 /*
  * Activations to int8 (kernels/act.h has the rule) over the vectors of simd_*.h. The columns of a tile are
  * the lanes of a vector wherever there is one value a column: scales, sums, and, transposed, fours of q. So
- * whole rows of the arrays are stored at once. The including file defines QB_ISA_FN(name) and pack_32: 32
- * integral floats to 32 int8.
+ * whole rows of the arrays are stored at once. A tile that is wider than a vector goes in parts. The
+ * including file defines QB_ISA_FN(name) and pack_32: 32 integral floats to 32 int8.
  */
 #include <float.h>
 
 #include "kernels/kernel_protos.h"
 
 #define VECS_32 (32 / VF_N)
-_Static_assert(QB_MAX_TILE_COLS == 8, "the columns of a tile fill a vector");
+_Static_assert(QB_MAX_VECTOR_COLS == 8, "the columns of a tile fill a vector");
 
 /*
  * Some columns of one tile: an array with a row of `width` entries for every B values has its entry for value
@@ -18,23 +18,25 @@ _Static_assert(QB_MAX_TILE_COLS == 8, "the columns of a tile fill a vector");
 struct act_part {
     const struct qb_act *a;
     size_t width;
-    int n;         /* columns */
-    bool whole;    /* all of the tile */
-    __m256i lanes; /* of the columns */
-    int32_t *q;    /* fours */
+    int n;          /* columns */
+    bool whole;     /* all of the tile */
+    bool by_column; /* the order of q; a constant where a part is quantized */
+    __m256i lanes;  /* of the columns */
+    int32_t *q;     /* fours; by column, 16 of them a column */
     float *scale, *fsum, *step, *ssum;
     uint8_t *steps;
     int32_t *nsum16, *nsum32, *nsum256;
     int32_t *fixed, *start, *npair, *npair16; /* pairs */
 };
 
+/* n columns from column c on, which lie in one tile and fill a vector at most. */
 static struct act_part act_part_at(const struct qb_act *a, int c, int n)
 {
     int pos, width, tile = qb_act_tile_of(a, c, &pos);
     int64_t c0 = qb_act_tile(a, tile, &width), n_k = a->n_k;
     struct act_part t = {.a = a, .width = (size_t)width, .n = n, .whole = n == width};
     t.lanes = _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-    t.q = (int32_t *)(void *)a->q + c0 * (n_k / 4) + pos;
+    t.q = (int32_t *)(void *)(a->q + qb_act_q_at(a, c0, width, pos, 0));
     t.scale = a->scale + c0 * (n_k / qb_act_block(a->kind)) + pos;
     t.nsum16 = a->nsum16 + c0 * (n_k / 16) + pos;
     t.nsum32 = a->nsum32 + c0 * (n_k / 32) + pos;
@@ -62,7 +64,7 @@ static struct act_part act_part_at(const struct qb_act *a, int c, int n)
  * each, which are written later. */
 INLINE bool rows_follow(const struct act_part *t, int64_t k, int per)
 {
-    return t->whole && (t->a->n_k - k) / per > QB_MAX_TILE_COLS / (int64_t)t->width + 1;
+    return t->whole && (t->a->n_k - k) / per > QB_MAX_VECTOR_COLS / (int64_t)t->width + 1;
 }
 
 INLINE void put_row(const struct act_part *t, int32_t *to, __m256i row, bool follow)
@@ -117,7 +119,7 @@ INLINE __m256 max_of_pairs(__m256 ab, __m256 cd)
 }
 
 /* Lane c: the largest lane of m[c]. */
-INLINE __m256 max_of_columns(const __m256 m[QB_MAX_TILE_COLS])
+INLINE __m256 max_of_columns(const __m256 m[QB_MAX_VECTOR_COLS])
 {
     __m256 low = max_of_pairs(max_of_fours(m[0], m[1]), max_of_fours(m[2], m[3]));
     __m256 high = max_of_pairs(max_of_fours(m[4], m[5]), max_of_fours(m[6], m[7]));
@@ -127,7 +129,7 @@ INLINE __m256 max_of_columns(const __m256 m[QB_MAX_TILE_COLS])
 /* The scales of a block of every column, and what values are multiplied with. */
 struct block_scales {
     __m256 scale_row;
-    float scale[QB_MAX_TILE_COLS], inverse[QB_MAX_TILE_COLS];
+    float scale[QB_MAX_VECTOR_COLS], inverse[QB_MAX_VECTOR_COLS];
 };
 
 INLINE void block_scales(__m256 max, struct block_scales *s)
@@ -176,7 +178,7 @@ INLINE __m256i quantize_32(const float *x, float scale, float inverse)
 
 /* Minus the sums of the first and the last 16 of every column: psadbw adds unsigned bytes, so q + 128, by
  * eights. */
-INLINE void negated_sums(const __m256i q[QB_MAX_TILE_COLS], __m256i *lo, __m256i *hi)
+INLINE void negated_sums(const __m256i q[QB_MAX_VECTOR_COLS], __m256i *lo, __m256i *hi)
 {
     const __m256i flip = _mm256_set1_epi8(-128), all = _mm256_set1_epi32(16 * 128);
     __m256i two[4], four[2];
@@ -223,11 +225,25 @@ INLINE __m256i int16_pairs(__m256i first, __m256i second)
     return _mm256_blend_epi16(first, _mm256_slli_epi32(second, 16), 0xaa);
 }
 
-/* q of 32 values of every column, by fours. */
-INLINE void put_fours(const struct act_part *t, int32_t *to, __m256i q[QB_MAX_TILE_COLS], bool follow)
+/* q of 32 values of every column at k, by column: half of the 64 bytes that lie together. */
+INLINE void put_halves(const struct act_part *t, int64_t k, const __m256i q[QB_MAX_VECTOR_COLS])
 {
+    int32_t *to = t->q + (size_t)(k / QB_ACT_COLUMN_Q) * t->width * (QB_ACT_COLUMN_Q / 4);
+    to += k % QB_ACT_COLUMN_Q / 4;
+    for (int c = 0; c < t->n; c++, to += QB_ACT_COLUMN_Q / 4)
+        _mm256_storeu_si256((__m256i *)(void *)to, q[c]);
+}
+
+/* The same in either order; a tile of one column is never by column. */
+INLINE void put_q(const struct act_part *t, int64_t k, __m256i q[QB_MAX_VECTOR_COLS], bool follow)
+{
+    int32_t *to = t->q + 8 * (size_t)(k / 32) * t->width;
     if (t->width == 1) {
         _mm256_storeu_si256((__m256i *)(void *)to, q[0]);
+        return;
+    }
+    if (t->by_column) {
+        put_halves(t, k, q);
         return;
     }
     transpose_8x8(q);
@@ -243,16 +259,16 @@ INLINE void put_fours(const struct act_part *t, int32_t *to, __m256i q[QB_MAX_TI
 INLINE __m256i put_32(const struct act_part *t, int64_t k, const float *x, size_t ldx, const float *scale,
                       const float *inverse, bool follow, __m256i *pair)
 {
-    __m256i q[QB_MAX_TILE_COLS], lo, hi;
+    __m256i q[QB_MAX_VECTOR_COLS], lo, hi;
     for (int c = 0; c < t->n; c++) {
         prefetch_32(x + (size_t)c * ldx);
         q[c] = quantize_32(x + (size_t)c * ldx, scale[c], inverse[c]);
     }
-    for (int c = t->n; c < QB_MAX_TILE_COLS; c++)
+    for (int c = t->n; c < QB_MAX_VECTOR_COLS; c++)
         q[c] = _mm256_setzero_si256();
     negated_sums(q, &lo, &hi);
     size_t row = (size_t)(k / 32) * t->width;
-    put_fours(t, t->q + 8 * row, q, follow);
+    put_q(t, k, q, follow);
     put_row(t, t->nsum16 + 2 * row, lo, follow);
     put_row(t, t->nsum16 + 2 * row + t->width, hi, follow);
     *pair = int16_pairs(lo, hi);
@@ -282,10 +298,10 @@ typedef vf block_max_fn(const float *x, int n);
 INLINE __m256 largest_of_columns(const struct act_part *t, const float *x, size_t ldx, int n,
                                  block_max_fn *largest)
 {
-    __m256 m[QB_MAX_TILE_COLS];
+    __m256 m[QB_MAX_VECTOR_COLS];
     for (int c = 0; c < t->n; c++)
         m[c] = vf_fold_max(largest(x + (size_t)c * ldx, n));
-    for (int c = t->n; c < QB_MAX_TILE_COLS; c++)
+    for (int c = t->n; c < QB_MAX_VECTOR_COLS; c++)
         m[c] = _mm256_setzero_ps();
     return max_of_columns(m);
 }
@@ -415,15 +431,23 @@ INLINE void group_q8_steps(const struct act_part *t, int64_t k0, int n, const fl
 PART_BY_GROUPS(q8_32)
 PART_BY_GROUPS(q8_steps)
 
+/* Columns from c on that can go together: in one tile, in one vector, below c1. */
+INLINE int part_columns(int pos, int width, int c, int c1)
+{
+    int n = width - pos < c1 - c ? width - pos : c1 - c;
+    return n < QB_MAX_VECTOR_COLS ? n : QB_MAX_VECTOR_COLS;
+}
+
 /* Any columns, tile by tile; a tile of one column, as in token generation, has a constant width. */
-#define ACT_FN(name, part, largest)                                                                          \
-    void QB_ISA_FN(act_##name)(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)                 \
+#define ACT_COLUMNS(fn, part, largest, columns_together)                                                     \
+    static void fn(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)                             \
     {                                                                                                        \
         for (int c = c0, n; c < c1; c += n) {                                                                \
             int pos, width, tile = qb_act_tile_of(a, c, &pos);                                               \
             qb_act_tile(a, tile, &width);                                                                    \
-            n = width - pos < c1 - c ? width - pos : c1 - c;                                                 \
+            n = part_columns(pos, width, c, c1);                                                             \
             struct act_part t = act_part_at(a, c, n);                                                        \
+            t.by_column = columns_together;                                                                  \
             if (width == 1) {                                                                                \
                 t.n = 1;                                                                                     \
                 t.width = 1;                                                                                 \
@@ -433,6 +457,24 @@ PART_BY_GROUPS(q8_steps)
             }                                                                                                \
         }                                                                                                    \
     }
+/* A kind with one order. */
+#define ACT_FN(name, part, largest)                                                                          \
+    ACT_COLUMNS(name##_fours, part, largest, false)                                                          \
+    void QB_ISA_FN(act_##name)(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)                 \
+    {                                                                                                        \
+        name##_fours(x, ldx, c0, c1, a);                                                                     \
+    }
+/* With two: each has code of its own, so that neither pays for the other. */
+#define ACT_FN_ORDERS(name, part, largest)                                                                   \
+    ACT_COLUMNS(name##_fours, part, largest, false)                                                          \
+    ACT_COLUMNS(name##_by_column, part, largest, true)                                                       \
+    void QB_ISA_FN(act_##name)(const float *x, size_t ldx, int c0, int c1, struct qb_act *a)                 \
+    {                                                                                                        \
+        if (a->by_column)                                                                                    \
+            name##_by_column(x, ldx, c0, c1, a);                                                             \
+        else                                                                                                 \
+            name##_fours(x, ldx, c0, c1, a);                                                                 \
+    }
 ACT_FN(q8_32, part_q8_32, block_max)
 ACT_FN(q8_steps, part_q8_steps, block_max)
-ACT_FN(q8_256, part_q8_256, block_max)
+ACT_FN_ORDERS(q8_256, part_q8_256, block_max)

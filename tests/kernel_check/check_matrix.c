@@ -335,7 +335,7 @@ static void check_gemv_rows(struct qb_check *c, const struct qb_kernel *k, struc
     struct qb_rng *rng = qb_check_rng(c);
     qb_problem_case(c, p, "%lld columns, rows from %lld", n_cols, row0);
     qb_problem_weights(c, p);
-    qb_problem_activations(c, p, n_cols, QB_MAX_TILE_COLS);
+    qb_problem_activations(c, p, n_cols, QB_MAX_VECTOR_COLS);
     struct output o = make_output(c, p, p->n_rows, n_cols);
     float *bias = qb_check_input(c, (size_t)p->n_rows * sizeof *bias, sizeof *bias);
     qb_check_fill_f32(c, bias, (size_t)p->n_rows, p->values);
@@ -650,15 +650,25 @@ static void check_act_case(struct qb_check *c, const struct qb_kernel *k, int n_
     qb_check_bytes(c, "activations", got, want, bytes);
 }
 
-void qb_check_act(struct qb_check *c, const struct qb_kernel *k)
+static void check_act_columns(struct qb_check *c, const struct qb_kernel *k, int n_cols, int tile_cols)
 {
     static const int blocks[] = {1, 2, 5, 16, 41}, elems[] = {2, 30, 128, 514};
-    for (int n_cols = 1; n_cols <= 20; n_cols++) {
-        for (int v = 0; v < QB_VALUES_COUNT && !qb_check_failed(c); v++) {
-            int64_t n_k = elems[(n_cols + v) % 4] + (k->key == QB_ACT_F32);
-            if (qb_act_block((enum qb_act_kind)k->key))
-                n_k = (int64_t)blocks[n_cols % 5] * qb_act_block((enum qb_act_kind)k->key);
-            check_act_case(c, k, n_cols, 4 + n_cols % 5, n_k, (enum qb_values)v);
-        }
+    for (int v = 0; v < QB_VALUES_COUNT && !qb_check_failed(c); v++) {
+        int64_t n_k = elems[(n_cols + v) % 4] + (k->key == QB_ACT_F32);
+        if (qb_act_block((enum qb_act_kind)k->key))
+            n_k = (int64_t)blocks[n_cols % 5] * qb_act_block((enum qb_act_kind)k->key);
+        check_act_case(c, k, n_cols, tile_cols, n_k, (enum qb_values)v);
     }
+}
+
+void qb_check_act(struct qb_check *c, const struct qb_kernel *k)
+{
+    /* wide tiles: one that a vector holds, full ones, parts of vectors, and the other order for a few */
+    static const int wide[] = {3, 5, 8, 9, 16, 17, 20, 33};
+    for (int n_cols = 1; n_cols <= 20; n_cols++)
+        check_act_columns(c, k, n_cols, 4 + n_cols % 5);
+    if (k->key != QB_ACT_BF16 && qb_act_block((enum qb_act_kind)k->key) != 256)
+        return;
+    for (size_t i = 0; i < QB_ARRAY_LEN(wide); i++)
+        check_act_columns(c, k, wide[i], QB_MAX_TILE_COLS);
 }

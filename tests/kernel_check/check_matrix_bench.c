@@ -60,7 +60,7 @@ void qb_bench_gemv(struct qb_check *c, const struct qb_kernel *k, struct qb_chec
     struct job *j = make_job(c, k, qb_format_get((enum qb_format_id)k->key), (enum qb_layout_id)k->key2,
                              GEMV_ROWS, GEMV_K);
     qb_problem_weights(c, &j->p);
-    qb_problem_activations(c, &j->p, 1, QB_MAX_TILE_COLS);
+    qb_problem_activations(c, &j->p, 1, QB_MAX_VECTOR_COLS);
     j->out = qb_check_output(c, GEMV_ROWS * sizeof(float), 64);
     *b = (struct qb_check_bench){run_gemv, j, (double)GEMV_ROWS * GEMV_K,
                                  (double)qb_matrix_row_bytes(&j->p.m) * GEMV_ROWS};

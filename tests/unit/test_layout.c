@@ -203,7 +203,7 @@ static void tiles_cover_all_columns_once(void **state)
         for (int tile_cols = 4; tile_cols <= QB_MAX_TILE_COLS; tile_cols++) {
             struct qb_act a;
             int next = 0, width, pos;
-            qb_act_init(&a, QB_ACT_F32, n_cols, 1, tile_cols, NULL);
+            qb_act_init(&a, QB_ACT_BF16, n_cols, 2, tile_cols, NULL);
             for (int t = 0; t < a.n_tiles; t++) {
                 assert_int_equal(qb_act_tile(&a, t, &width), next);
                 assert_in_range(width, 1, tile_cols);
@@ -237,6 +237,68 @@ static void activation_storage_holds_its_arrays(void **state)
     assert_null(a.q);
 }
 
+/* Few columns and narrow tiles stay in the order of the vector kernels. */
+static void wide_tiles_are_by_column(void **state)
+{
+    (void)state;
+    static const enum qb_act_kind kinds[] = {QB_ACT_Q8_256, QB_ACT_Q8_256_PAIRS, QB_ACT_BF16};
+    for (size_t i = 0; i < QB_ARRAY_LEN(kinds); i++) {
+        for (int n_cols = 1; n_cols < 20; n_cols++) {
+            for (int tile_cols = 4; tile_cols <= QB_MAX_TILE_COLS; tile_cols++) {
+                struct qb_act a;
+                qb_act_init(&a, kinds[i], n_cols, 256, tile_cols, NULL);
+                assert_int_equal(a.by_column, tile_cols > 8 && n_cols > 4);
+            }
+        }
+    }
+}
+
+/* Every entry of a batch belongs to one weight of one column, and the last one is inside the storage. */
+static void check_entries(const struct qb_act *a, int64_t n_k, size_t bytes)
+{
+    int size = a->kind == QB_ACT_BF16 ? 2 : 1, pos, w;
+    uint8_t *seen = calloc(1, bytes);
+    assert_non_null(seen);
+    for (int c = 0; c < a->n_cols; c++) {
+        for (int64_t k = 0; k < n_k; k++) {
+            int64_t c0 = qb_act_tile(a, qb_act_tile_of(a, c, &pos), &w);
+            int64_t at =
+                size * (size == 2 ? qb_act_bf16_at(a, c0, w, pos, k) : qb_act_q_at(a, c0, w, pos, k));
+            assert_in_range(at, 0, bytes - (size_t)size);
+            assert_int_equal(seen[at]++, 0);
+        }
+    }
+    free(seen);
+}
+
+static void activation_entries_are_distinct(void **state)
+{
+    (void)state;
+    static const int cols[] = {1, 4, 5, 8, 9, 16, 17, 33};
+    for (size_t i = 0; i < QB_ARRAY_LEN(cols); i++) {
+        for (int tile_cols = 8; tile_cols <= QB_MAX_TILE_COLS; tile_cols += 4) {
+            struct qb_act a;
+            qb_act_init(&a, QB_ACT_Q8_256, cols[i], 512, tile_cols, NULL);
+            check_entries(&a, 512, (size_t)cols[i] * 512);
+            qb_act_init(&a, QB_ACT_BF16, cols[i], 70, tile_cols, NULL);
+            check_entries(&a, a.by_column ? 96 : 70, qb_act_bytes(QB_ACT_BF16, cols[i], 70));
+        }
+    }
+}
+
+/* 64 bytes of a column lie together, and those of the next column behind them. */
+static void columns_lie_together_for_matrix_units(void **state)
+{
+    (void)state;
+    struct qb_act a;
+    qb_act_init(&a, QB_ACT_Q8_256, 20, 512, 16, NULL); /* two tiles of 10 */
+    assert_int_equal(qb_act_q_at(&a, 10, 10, 3, 2 * 64 + 5), 10 * 512 + (2 * 10 + 3) * 64 + 5);
+    qb_act_init(&a, QB_ACT_BF16, 20, 70, 16, NULL);
+    assert_int_equal(qb_act_bf16_at(&a, 10, 10, 3, 2 * 32 + 5), 10 * 96 + (2 * 10 + 3) * 32 + 5);
+    qb_act_init(&a, QB_ACT_BF16, 3, 70, 16, NULL);
+    assert_int_equal(qb_act_bf16_at(&a, 0, 3, 1, 5), (2 * 3 + 1) * 2 + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +310,9 @@ int main(void)
         cmocka_unit_test(q4_0_interleaves_flip_nibbles),
         cmocka_unit_test(tiles_cover_all_columns_once),
         cmocka_unit_test(activation_storage_holds_its_arrays),
+        cmocka_unit_test(wide_tiles_are_by_column),
+        cmocka_unit_test(activation_entries_are_distinct),
+        cmocka_unit_test(columns_lie_together_for_matrix_units),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
