@@ -24,7 +24,7 @@ static void mark(struct qb_forward *f, enum qb_phase phase)
 
 static enum qb_act_kind kind_of(const struct qb_forward *f, const struct qb_matrix *m)
 {
-    return qb_kernel_set_act(f->set, m->format);
+    return qb_kernel_set_act(f->set, m->format, f->n);
 }
 
 static void init_acts(struct qb_forward *f, const struct qb_matrix *const *to, int n_to, bool *used)
@@ -33,7 +33,7 @@ static void init_acts(struct qb_forward *f, const struct qb_matrix *const *to, i
     for (int i = 0; i < n_to; i++) {
         enum qb_act_kind k = kind_of(f, to[i]);
         if (!used[k])
-            qb_act_init(&f->act[k], k, f->n, to[i]->n_cols, f->set->tile_cols, storage[k]);
+            qb_act_init(&f->act[k], k, f->n, to[i]->n_cols, f->set->tile_cols[k], storage[k]);
         used[k] = true;
     }
 }

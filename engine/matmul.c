@@ -25,6 +25,7 @@
 #define CALL_TILES    16  /* in a call of a tile kernel */
 #define FAR_TILES     2   /* the same, when it reads or writes the output */
 #define AHEAD_TILES   32  /* the last ones of a slice, during which the weights of the next are asked for */
+#define PLANES_K      256 /* weights of a row in a panel of planes */
 #define GATE_UP_CHUNK 512 /* rows of gate and up at a time in the fused form */
 
 static int chunk_cols(int max_cols)
@@ -122,7 +123,7 @@ static int rows_of(const struct qb_matrix *m, int64_t panel, int n)
     return left < (int64_t)n * QB_PANEL_ROWS ? (int)left : n * QB_PANEL_ROWS;
 }
 
-/* ---- slices: one panel of one product over QB_PANEL_K weights ---- */
+/* ---- slices: one panel of one product over some weights of K ---- */
 
 /* What all items of a batch share. */
 struct job {
@@ -131,6 +132,12 @@ struct job {
     const struct qb_act *a;
     bool gated;
 };
+
+/* Weights of a row in a slice. Planes are larger than codes, and tiles of matrix units want them in L1. */
+static int64_t slice_k(const struct job *j)
+{
+    return j->a->by_column ? PLANES_K : QB_PANEL_K;
+}
 
 struct slice {
     const struct qb_product *p;
@@ -291,6 +298,10 @@ static void decode(const struct job *j, const struct slice *s, const struct chun
     const struct qb_matrix *m = s->p->w;
     j->set->decode_panel[m->format->id][m->layout](m, s->panel * QB_PANEL_ROWS, rows_of(m, s->panel, 1),
                                                    s->k0, s->n_k, panel);
+    if (j->a->by_column) {
+        j->set->split_panel[j->a->kind](m->format, s->n_k, panel);
+        return;
+    }
     bool many = ch->t1 - ch->t0 >= SCALES_TILES;
     panel->stepped = j->a->kind == QB_ACT_Q8_STEPS && j->set->scale_steps && many;
     if (panel->stepped)
@@ -340,12 +351,12 @@ static void multiply_slice(const struct job *j, const struct slice *s, const str
 /* Slice i of an item of n strips: all strips of the first K, then of the next; n_k = 0 after the last. */
 static struct slice slice_at(const struct job *j, int64_t first, int n, int64_t i)
 {
-    struct slice s = {.k0 = i / n * QB_PANEL_K};
+    struct slice s = {.k0 = i / n * slice_k(j)};
     if (s.k0 < j->a->n_k) {
         int64_t k0 = s.k0, left = j->a->n_k - k0;
         s = strip_at(j, first + i % n);
         s.k0 = k0;
-        s.n_k = left < QB_PANEL_K ? left : QB_PANEL_K;
+        s.n_k = left < slice_k(j) ? left : slice_k(j);
     }
     return s;
 }

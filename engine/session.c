@@ -63,8 +63,19 @@ static int max_int(int a, int b)
 
 static void need_act(struct qb_session *s, const struct qb_matrix *m)
 {
-    int64_t *widest = &s->widths.act[qb_kernel_set_act(s->set, m->format)];
-    *widest = *widest > m->n_cols ? *widest : m->n_cols;
+    const int n_cols[] = {1, s->n_ubatch}; /* few columns may take another kind than many */
+    for (size_t i = 0; i < QB_ARRAY_LEN(n_cols); i++) {
+        int64_t *widest = &s->widths.act[qb_kernel_set_act(s->set, m->format, n_cols[i])];
+        *widest = *widest > m->n_cols ? *widest : m->n_cols;
+    }
+}
+
+/* Do gate and up want different activations, whether columns are few or many? */
+static bool mixed_gate_up(const struct qb_session *s, const struct qb_layer *l)
+{
+    const struct qb_format *gate = l->gate.format, *up = l->up.format;
+    return qb_kernel_set_act(s->set, gate, 1) != qb_kernel_set_act(s->set, up, 1) ||
+           qb_kernel_set_act(s->set, gate, s->n_ubatch) != qb_kernel_set_act(s->set, up, s->n_ubatch);
 }
 
 static void measure(struct qb_session *s)
@@ -81,8 +92,7 @@ static void measure(struct qb_session *s)
         w->v = max_int(w->v, hp->n_head_kv[i] * hp->head_dim_v);
         w->att = max_int(w->att, hp->n_head[i] * hp->head_dim_v);
         w->ff = max_int(w->ff, hp->n_ff[i]);
-        w->mixed_gate_up |=
-            qb_kernel_set_act(s->set, l->gate.format) != qb_kernel_set_act(s->set, l->up.format);
+        w->mixed_gate_up |= mixed_gate_up(s, l);
     }
     need_act(s, &s->model->output);
 }

@@ -14,6 +14,7 @@
 #define QB_KERNEL_FN_ACT           qb_act_fn
 #define QB_KERNEL_FN_SCALE_STEPS   qb_scale_steps_fn
 #define QB_KERNEL_FN_FIX_SCALES    qb_fix_scales_fn
+#define QB_KERNEL_FN_SPLIT_PANEL   qb_split_panel_fn
 #define QB_KERNEL_FN_RMS_NORM      qb_rms_norm_fn
 #define QB_KERNEL_FN_SILU_MUL      qb_silu_mul_fn
 #define QB_KERNEL_FN_ROPE_NORM     qb_rope_fn

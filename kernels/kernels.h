@@ -49,6 +49,12 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
  *   min_scale  f32  [n_k / 256][32]        QB_MIN_I16, QB_MIN_I16_16
  *   f32        f32  [n_k][32]              float formats under QB_ACT_F32
  *   bf16       u16  [n_k / 2][32][2]       BF16 under QB_ACT_BF16
+ *   plane      what matrix units multiply in place of codes and scales, n_planes of them, one of two forms:
+ *              [n_k / 4][32][4]  int8, QB_TILE_PLANES_INT8: code less offset, times the integer scale where
+ *                                sub-blocks have one. Two planes: the upper byte, signed, then the lower one,
+ *                                unsigned
+ *              [N][16][32][2]    bf16, QB_TILE_PLANES_BF16: weights whose sum over the planes is the f32
+ *                                weight; N = n_k / 32, rounded up, filled up with zeros
  *
  * Integer scales s: 256 weights give scale times (round + sum of s * (sum of a sub-block >> cut)), times the
  * scale of the activations. Sums are those of (code - offset) times q, `>>` rounds down, and round is
@@ -72,6 +78,9 @@ struct qb_panel {
     int32_t *round;
     float *f32;
     uint16_t *bf16;
+    uint8_t *plane;
+    int n_planes;
+    enum qb_min_kind min; /* with planes: the minima that go with them; none in QB_TILE_PLANES_BF16 */
     int offset_shift;
     bool stepped, fixed, int_scales;
     int cut; /* with int_scales: low bits that the sum over a sub-block loses before it meets its scale */
@@ -114,6 +123,9 @@ enum qb_tile_class {
     QB_TILE_S256_M32_A256,  /* and integer minima per 32: IQ1_S */
     QB_TILE_F32,
     QB_TILE_BF16,
+    /* Matrix units, at levels that have them (qb_kernel_set.planes), for the formats of all classes above: */
+    QB_TILE_PLANES_INT8, /* activations per 256 */
+    QB_TILE_PLANES_BF16, /* the others but F32, F16 */
     QB_TILE_CLASS_COUNT
 };
 const char *qb_tile_class_name(enum qb_tile_class c); /* "s32_a32", ... */
@@ -154,6 +166,12 @@ typedef void qb_scale_steps_fn(const float *scale, int64_t n, float *steps);
  * @return are all quotients integers? If not, what was written means nothing. Exact class.
  */
 typedef bool qb_fix_scales_fn(const float *scale, int64_t n, int16_t *pair, float *unit);
+/*
+ * Make the planes of a decoded panel of n_k weights a row, for the tile kernels that take activations of the
+ * key. Q8_256: sub-blocks of 16 or 32 have integer scales (qb_panel.int_scales). BF16: weights of f32 and of
+ * bf16 panels too; as many planes as these weights need, 1 to 3. Exact class.
+ */
+typedef void qb_split_panel_fn(const struct qb_format *f, int64_t n_k, struct qb_panel *p);
 /* Quantize (or copy) columns [c0, c1) of the batch: column c is the n_k floats at x + c * ldx. Exact class.
  */
 typedef void qb_act_fn(const float *x, size_t ldx, int c0, int c1, struct qb_act *a);
@@ -185,18 +203,20 @@ void qb_kernel_key_text(const struct qb_kernel *k, char *out, size_t size);
 
 /*
  * The chosen kernels; immutable once selected, shared by const pointer. After a successful select no entry is
- * NULL but decode_panel and gemv of a (format, layout) that does not exist, scale_steps,
- * fix_scales and attention_i16.
+ * NULL but decode_panel and gemv of a (format, layout) that does not exist, tile classes PLANES_*,
+ * split_panel, scale_steps, fix_scales and attention_i16.
  */
 struct qb_kernel_set {
     enum qb_isa isa; /* the limit it was selected under, resolved */
-    int tile_cols;   /* activation tile width that all its tile kernels take */
     bool bf16;       /* BF16 weights are multiplied as bf16 */
+    bool planes;     /* batches go to matrix units: tile classes PLANES_* */
     bool reference;  /* the reference path: weights decoded to f32, f32 throughout; no gemv */
     qb_decode_panel_fn *decode_panel[QB_FORMAT_COUNT][QB_LAYOUT_COUNT];
     qb_gemv_fn *gemv[QB_FORMAT_COUNT][QB_LAYOUT_COUNT];
     qb_tile_fn *tile[QB_TILE_CLASS_COUNT];
     qb_act_fn *act[QB_ACT_KIND_COUNT];
+    int tile_cols[QB_ACT_KIND_COUNT]; /* activation tile width that all tile kernels for the kind take */
+    qb_split_panel_fn *split_panel[QB_ACT_KIND_COUNT]; /* NULL: no matrix unit takes the kind */
     qb_scale_steps_fn *scale_steps; /* NULL: tile kernels of this level take no stepped panels */
     qb_fix_scales_fn *fix_scales;   /* NULL: ... no fixed ones */
     qb_rms_norm_fn *rms_norm;
@@ -222,8 +242,9 @@ const struct qb_kernel *qb_kernel_set_row(const struct qb_kernel_set *set, enum 
 /* The layout that is fastest for a format under this set (what @auto means), given the row count. */
 enum qb_layout_id qb_kernel_set_auto_layout(const struct qb_kernel_set *set, const struct qb_format *f,
                                             int64_t n_rows);
-/* The activation kind and the tile class that products with this format take under this set. */
-enum qb_act_kind qb_kernel_set_act(const struct qb_kernel_set *set, const struct qb_format *f);
+/* The activation kind that products of n_cols columns with this format take under this set. */
+enum qb_act_kind qb_kernel_set_act(const struct qb_kernel_set *set, const struct qb_format *f, int n_cols);
+/* The tile class that its batches take: those of more than QB_GEMV_MAX_COLS columns. */
 enum qb_tile_class qb_kernel_set_tile_class(const struct qb_kernel_set *set, const struct qb_format *f);
 
 /* One row of a matrix in any layout as f32 (embedding lookup, tests): exact. */

@@ -19,11 +19,12 @@
 #define MIN_SCALE_BYTES (ROWS * (K / 256) * sizeof(float))
 #define PAIR_BYTES      (ROWS * (K / 16) * sizeof(int16_t))
 #define ROUND_BYTES     (ROWS * (K / 256) * sizeof(int32_t))
+#define PLANES_BYTES    (ROWS * K * sizeof(uint16_t) * 3)
 
 size_t qb_panel_bytes(void)
 {
     return WEIGHT_BYTES + SCALE_BYTES + STEPS_BYTES + UNIT_BYTES + MIN_F32_BYTES + MIN_PAIR_BYTES +
-           MIN_SCALE_BYTES + PAIR_BYTES + ROUND_BYTES;
+           MIN_SCALE_BYTES + PAIR_BYTES + ROUND_BYTES + PLANES_BYTES;
 }
 
 void qb_panel_init(struct qb_panel *p, void *storage)
@@ -39,7 +40,9 @@ void qb_panel_init(struct qb_panel *p, void *storage)
     p->min_pair = (int16_t *)(void *)(at += MIN_F32_BYTES);
     p->min_scale = (float *)(void *)(at += MIN_PAIR_BYTES);
     p->scale_pair = (int16_t *)(void *)(at += MIN_SCALE_BYTES);
-    p->round = (int32_t *)(void *)(at + PAIR_BYTES);
+    p->round = (int32_t *)(void *)(at += PAIR_BYTES);
+    p->plane = (uint8_t *)(at + ROUND_BYTES);
+    p->n_planes = 0;
     p->offset_shift = QB_OFFSET_NONE;
     p->int_scales = false;
     p->stepped = false;
@@ -50,7 +53,7 @@ _Static_assert(QB_PANEL_K == QB_ACT_STEP_K,
 
 _Static_assert(WEIGHT_BYTES % 64 == 0 && UNIT_BYTES % 64 == 0 && SCALE_BYTES % 64 == 0 &&
                    MIN_F32_BYTES % 64 == 0 && MIN_PAIR_BYTES % 64 == 0 && MIN_SCALE_BYTES % 64 == 0 &&
-                   PAIR_BYTES % 64 == 0,
+                   PAIR_BYTES % 64 == 0 && ROUND_BYTES % 64 == 0,
                "panel arrays are 64-byte aligned");
 
 /* Copy element n - 1 of every group of QB_PANEL_ROWS elements over the ones after it. */

@@ -12,6 +12,7 @@
 #define KEY_ACT(k)           QB_ACT_##k
 #define KEY_SCALE_STEPS(k)   k
 #define KEY_FIX_SCALES(k)    k
+#define KEY_SPLIT_PANEL(k)   QB_ACT_##k
 #define KEY_RMS_NORM(k)      k
 #define KEY_SILU_MUL(k)      k
 #define KEY_ROPE_NORM(k)     k
@@ -28,6 +29,7 @@
 #define KEY2_ACT(k)           k
 #define KEY2_SCALE_STEPS(k)   k
 #define KEY2_FIX_SCALES(k)    k
+#define KEY2_SPLIT_PANEL(k)   k
 #define KEY2_RMS_NORM(k)      k
 #define KEY2_SILU_MUL(k)      k
 #define KEY2_ROPE_NORM(k)     k
@@ -67,6 +69,8 @@ static const char *const tile_class_names[] = {
     [QB_TILE_S256_M32_A256] = "s256_m32_a256",
     [QB_TILE_F32] = "f32",
     [QB_TILE_BF16] = "bf16",
+    [QB_TILE_PLANES_INT8] = "planes_int8",
+    [QB_TILE_PLANES_BF16] = "planes_bf16",
 };
 _Static_assert(QB_ARRAY_LEN(tile_class_names) == QB_TILE_CLASS_COUNT, "one name per tile class");
 
@@ -112,6 +116,7 @@ void qb_kernel_key_text(const struct qb_kernel *k, char *out, size_t size)
         snprintf(out, size, "%s", qb_tile_class_name((enum qb_tile_class)k->key));
         break;
     case QB_OP_ACT:
+    case QB_OP_SPLIT_PANEL:
         snprintf(out, size, "%s", act_names[k->key]);
         break;
     case QB_OP_K_STORE:

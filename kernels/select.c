@@ -98,12 +98,52 @@ static void choose_matrix_kernels(struct chooser *c, struct qb_kernel_set *set)
     set->scale_steps = steps ? (qb_scale_steps_fn *)steps->fn : NULL;
     const struct qb_kernel *fix = find_row(c->limit, c->bf16, QB_OP_FIX_SCALES, 0, 0);
     set->fix_scales = fix ? (qb_fix_scales_fn *)fix->fn : NULL;
-    set->tile_cols = QB_MAX_VECTOR_COLS;
+}
+
+static bool is_planes(enum qb_tile_class t)
+{
+    return t == QB_TILE_PLANES_INT8 || t == QB_TILE_PLANES_BF16;
+}
+
+/* Do tiles of a class multiply activations of a kind? */
+static bool tile_takes(enum qb_tile_class t, enum qb_act_kind kind, bool planes)
+{
+    switch (kind) {
+    case QB_ACT_F32:
+        return t == QB_TILE_F32;
+    case QB_ACT_BF16:
+        return t == (planes ? QB_TILE_PLANES_BF16 : QB_TILE_BF16);
+    default:;
+        bool a32 = t <= QB_TILE_M32_A32, a256 = t > QB_TILE_M32_A32 && t < QB_TILE_F32;
+        if (planes && qb_act_block(kind) == 256)
+            return t == QB_TILE_PLANES_INT8;
+        return qb_act_block(kind) == 32 ? a32 : a256;
+    }
+}
+
+/* The tile kernels, and for each kind of activations the width of the narrowest that takes them. */
+static void choose_tiles(struct chooser *c, struct qb_kernel_set *set)
+{
+    int cols[QB_TILE_CLASS_COUNT];
     for (int t = 0; t < QB_TILE_CLASS_COUNT; t++) {
-        const struct qb_kernel *k = choose_row(c, QB_OP_TILE, t, 0);
+        const struct qb_kernel *k = is_planes((enum qb_tile_class)t)
+                                        ? find_row(c->limit, c->bf16, QB_OP_TILE, t, 0)
+                                        : choose_row(c, QB_OP_TILE, t, 0);
         set->tile[t] = k ? (qb_tile_fn *)k->fn : NULL;
-        if (k && k->max_cols < set->tile_cols)
-            set->tile_cols = k->max_cols;
+        cols[t] = k ? k->max_cols : QB_MAX_TILE_COLS;
+    }
+    for (int kind = 0; kind < QB_ACT_KIND_COUNT; kind++) {
+        const struct qb_kernel *split = find_row(c->limit, c->bf16, QB_OP_SPLIT_PANEL, kind, 0);
+        set->split_panel[kind] = split ? (qb_split_panel_fn *)split->fn : NULL;
+    }
+    set->planes = set->bf16 && set->split_panel[QB_ACT_BF16] && set->split_panel[QB_ACT_Q8_256] &&
+                  set->tile[QB_TILE_PLANES_INT8] && set->tile[QB_TILE_PLANES_BF16];
+    for (int kind = 0; kind < QB_ACT_KIND_COUNT; kind++) {
+        set->tile_cols[kind] = QB_MAX_TILE_COLS;
+        for (int t = 0; t < QB_TILE_CLASS_COUNT; t++)
+            if (tile_takes((enum qb_tile_class)t, (enum qb_act_kind)kind, set->planes) &&
+                cols[t] < set->tile_cols[kind])
+                set->tile_cols[kind] = cols[t];
     }
 }
 
@@ -139,6 +179,7 @@ enum qb_status qb_kernel_set_select(struct qb_kernel_set *set, enum qb_isa limit
     set->bf16 = bf16_complete(limit);
     struct chooser c = {.limit = limit, .bf16 = set->bf16};
     choose_matrix_kernels(&c, set);
+    choose_tiles(&c, set);
     choose_vector_kernels(&c, set);
     if (!c.any_missing)
         return QB_OK;
@@ -153,7 +194,7 @@ enum qb_status qb_kernel_set_select_reference(struct qb_kernel_set *set, enum qb
 {
     QB_TRY(qb_kernel_set_select(set, limit, err));
     set->reference = true;
-    set->bf16 = false;
+    set->bf16 = set->planes = false;
     memset(set->gemv, 0, sizeof set->gemv);
     memset(set->attention_i16, 0, sizeof set->attention_i16);
     for (int f = 0; f < QB_FORMAT_COUNT; f++)
@@ -198,11 +239,18 @@ enum qb_layout_id qb_kernel_set_auto_layout(const struct qb_kernel_set *set, con
     return best_level >= layout_level(set, f, QB_LAYOUT_PLAIN) ? best : QB_LAYOUT_PLAIN;
 }
 
-enum qb_act_kind qb_kernel_set_act(const struct qb_kernel_set *set, const struct qb_format *f)
+/* What batches take where there are matrix units: these have no use for scales per 32. */
+static enum qb_act_kind planes_act(enum qb_act_kind act)
+{
+    return qb_act_block(act) == 32 ? QB_ACT_BF16 : act;
+}
+
+enum qb_act_kind qb_kernel_set_act(const struct qb_kernel_set *set, const struct qb_format *f, int n_cols)
 {
     if (set->reference || (f->act == QB_ACT_BF16 && !set->bf16))
         return QB_ACT_F32;
-    return qb_panel_form(f, set->isa).act;
+    enum qb_act_kind act = qb_panel_form(f, set->isa).act;
+    return set->planes && n_cols > QB_GEMV_MAX_COLS ? planes_act(act) : act;
 }
 
 /* The class of an integer format by the traits of its panels. */
@@ -238,12 +286,14 @@ static enum qb_tile_class integer_class(const struct qb_format *f)
 
 enum qb_tile_class qb_kernel_set_tile_class(const struct qb_kernel_set *set, const struct qb_format *f)
 {
-    switch (qb_kernel_set_act(set, f)) {
+    switch (qb_kernel_set_act(set, f, QB_GEMV_MAX_COLS + 1)) {
     case QB_ACT_F32:
         return QB_TILE_F32;
     case QB_ACT_BF16:
-        return QB_TILE_BF16;
+        return set->planes ? QB_TILE_PLANES_BF16 : QB_TILE_BF16;
     default:;
+        if (set->planes)
+            return QB_TILE_PLANES_INT8;
         const struct qb_format form = qb_panel_form(f, set->isa);
         return integer_class(&form);
     }

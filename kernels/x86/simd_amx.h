@@ -50,16 +50,16 @@ static inline __attribute__((always_inline)) void amx_release(void)
                      :                                                                                       \
                      : "r"(base), "r"((int64_t)(stride))                                                     \
                      : "memory")
-#define AMX_ZERO(tile) __asm__ volatile("tilezero " AMX_REG(tile))
+#define AMX_ZERO(tile) __asm__ volatile("tilezero " AMX_REG(tile) : :)
 
 /*
  * Products: c[m][n] += sum over k and i < 4 of a[m][4 k + i] * b[k][4 n + i], c of int32, a and b of bytes.
- * The rows of b hold groups of 4 values along k, as vpdpbusd takes them. US: a signed, b unsigned; SS: both
+ * The rows of b hold groups of 4 values along k, as vpdpbusd takes them. SU: a signed, b unsigned; SS: both
  * signed. Sums wrap.
  */
-#define AMX_DOT_US(c, a, b) __asm__ volatile("tdpbsud " AMX_REG(b) ", " AMX_REG(a) ", " AMX_REG(c))
-#define AMX_DOT_SS(c, a, b) __asm__ volatile("tdpbssd " AMX_REG(b) ", " AMX_REG(a) ", " AMX_REG(c))
+#define AMX_DOT_SU(c, a, b) __asm__ volatile("tdpbsud " AMX_REG(b) ", " AMX_REG(a) ", " AMX_REG(c) : :)
+#define AMX_DOT_SS(c, a, b) __asm__ volatile("tdpbssd " AMX_REG(b) ", " AMX_REG(a) ", " AMX_REG(c) : :)
 /* The same on pairs of bf16, c of float. Subnormal numbers are taken as zeros. */
-#define AMX_DOT_BF16(c, a, b) __asm__ volatile("tdpbf16ps " AMX_REG(b) ", " AMX_REG(a) ", " AMX_REG(c))
+#define AMX_DOT_BF16(c, a, b) __asm__ volatile("tdpbf16ps " AMX_REG(b) ", " AMX_REG(a) ", " AMX_REG(c) : :)
 
 #endif

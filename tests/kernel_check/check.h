@@ -93,6 +93,9 @@ qb_check_fn qb_check_decode_panel, qb_check_tile, qb_check_gemv, qb_check_scale_
     qb_check_act;
 qb_check_bench_fn qb_bench_decode_panel, qb_bench_tile, qb_bench_gemv, qb_bench_scale_steps,
     qb_bench_fix_scales, qb_bench_act;
+/* check_planes.c */
+qb_check_fn qb_check_split_panel;
+qb_check_bench_fn qb_bench_split_panel;
 /* check_pack.c */
 qb_check_fn qb_check_pack;
 qb_check_bench_fn qb_bench_pack;

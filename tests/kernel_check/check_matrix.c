@@ -8,7 +8,7 @@
 #include "kernels/oracle/oracle.h"
 #include "kernels/panel_form.h"
 #include "tests/kernel_check/check.h"
-#include "tests/kernel_check/check_problem.h"
+#include "tests/kernel_check/check_panel.h"
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -18,111 +18,8 @@ enum { ROWS = QB_PANEL_ROWS };
 
 /* --- panels --- */
 
-struct panel_sizes {
-    size_t code, scale, scale_pair, round, min_f32, min_pair, min_scale, f32, bf16; /* bytes */
-};
-
-static struct panel_sizes panel_sizes(const struct qb_format *f, bool bf16, int64_t n_k)
-{
-    size_t n = (size_t)n_k * ROWS;
-    if (!f->quantized)
-        return (struct panel_sizes){.f32 = bf16 ? 0 : n * sizeof(float),
-                                    .bf16 = bf16 ? n * sizeof(uint16_t) : 0};
-    struct panel_sizes s = {.code = f->magnitudes ? 2 * n : n, .scale = n / (size_t)f->sub * sizeof(float)};
-    if (f->int_scales) {
-        s.scale_pair = n / (size_t)f->sub * sizeof(int16_t);
-        s.scale = s.round = n / 256 * sizeof(int32_t);
-    }
-    if (f->min == QB_MIN_F32)
-        s.min_f32 = n / 32 * sizeof(float);
-    if (qb_min_is_integer(f->min)) {
-        s.min_pair = n / (size_t)qb_min_weights(f->min) * sizeof(int16_t);
-        s.min_scale = n / 256 * sizeof(float);
-    }
-    return s;
-}
-
-static struct qb_panel guarded_panel(struct qb_check *c, const struct panel_sizes *s)
-{
-    return (struct qb_panel){.code = qb_check_output(c, s->code, 64),
-                             .scale = qb_check_output(c, s->scale, 64),
-                             .scale_pair = qb_check_output(c, s->scale_pair, 64),
-                             .round = qb_check_output(c, s->round, 64),
-                             .min_f32 = qb_check_output(c, s->min_f32, 64),
-                             .min_scale = qb_check_output(c, s->min_scale, 64),
-                             .min_pair = qb_check_output(c, s->min_pair, 64),
-                             .f32 = qb_check_output(c, s->f32, 64),
-                             .bf16 = qb_check_output(c, s->bf16, 64)};
-}
-
-/* qb_scale_steps_fn in double precision; @return n_scales * QB_ACT_MAX_STEPS * ROWS floats. */
-static float *multiples(struct qb_check *c, const float *scale, size_t n_scales)
-{
-    size_t n = n_scales * QB_ACT_MAX_STEPS * ROWS;
-    float *out = qb_check_input(c, n * sizeof *out, 64);
-    for (size_t i = 0; i < n; i++) {
-        size_t step = i / ROWS % QB_ACT_MAX_STEPS + 1, from = i / ROWS / QB_ACT_MAX_STEPS;
-        out[i] = (float)((double)scale[from * ROWS + i % ROWS] * (double)step);
-    }
-    return out;
-}
-
-/* qb_fix_scales_fn in double precision. */
-static bool fixed_scales(const float *scale, int64_t n, int16_t *pair, float *unit)
-{
-    bool exact = true;
-    for (int r = 0; r < ROWS; r++) {
-        double top = 0;
-        int exponent = 15;
-        for (int64_t i = 0; i < n; i++)
-            top = fmax(top, fabs((double)scale[i * ROWS + r]));
-        if (top > 0)
-            frexp(top, &exponent);
-        unit[r] = (float)ldexp(1, exponent - 15);
-        for (int64_t i = 0; i < n; i++) {
-            double quotient = ldexp(scale[i * ROWS + r], 15 - exponent);
-            pair[(i / 2 * ROWS + r) * 2 + i % 2] = (int16_t)rint(quotient);
-            exact = exact && quotient == rint(quotient);
-        }
-    }
-    return exact;
-}
-
-/* Has the level of a tile kernel an operation that makes another form of scales for it? */
-static bool level_has(const struct qb_kernel *tile, enum qb_op op)
-{
-    size_t n;
-    const struct qb_kernel *rows = qb_kernels(&n);
-    for (size_t i = 0; i < n; i++)
-        if (rows[i].op == op && rows[i].isa == tile->isa)
-            return true;
-    return false;
-}
-
-/* A panel made by scalar code: what exact classes are compared with, and the input of tile kernels. */
-static struct qb_panel trusted_panel(struct qb_check *c, const struct qb_problem *p, bool bf16, int64_t row0,
-                                     int n_rows, int64_t k0, int64_t n_k)
-{
-    struct panel_sizes s = panel_sizes(p->format, bf16, n_k);
-    struct qb_panel out = guarded_panel(c, &s);
-    if (p->format->quantized) {
-        const struct qb_kernel *scalar = qb_check_scalar_row(QB_OP_DECODE_PANEL, p->format->id, p->layout);
-        ((qb_decode_panel_fn *)scalar->fn)(&p->m, row0, n_rows, k0, n_k, &out);
-        return out;
-    }
-    struct qb_panel wide = out;
-    if (bf16)
-        wide.f32 = qb_check_input(c, (size_t)n_k * ROWS * sizeof(float), 64);
-    qb_decode_panel_f32(&p->m, row0, n_rows, k0, n_k, &wide);
-    for (int64_t k = 0; bf16 && k < n_k; k++)
-        for (int r = 0; r < ROWS; r++)
-            out.bf16[(k / 2 * ROWS + r) * 2 + k % 2] = qb_f32_to_bf16(wide.f32[k * ROWS + r]);
-    out.offset_shift = QB_OFFSET_NONE;
-    return out;
-}
-
 static void compare_panels(struct qb_check *c, const struct qb_panel *got, const struct qb_panel *want,
-                           const struct panel_sizes *s)
+                           const struct qb_panel_sizes *s)
 {
     qb_check_bytes(c, "codes", got->code, want->code, s->code);
     qb_check_bytes(c, "scales", got->scale, want->scale, s->scale);
@@ -141,32 +38,6 @@ static void compare_panels(struct qb_check *c, const struct qb_panel *got, const
         qb_check_fail(c, "cut is %d, not %d", got->cut, want->cut);
 }
 
-/* The scale of weight k in row r. */
-static double panel_scale(const struct qb_panel *p, const struct qb_format *f, int64_t k, int r)
-{
-    if (!f->int_scales)
-        return p->scale[k / f->sub * ROWS + r];
-    int64_t sub = k / f->sub;
-    return (double)p->scale[k / 256 * ROWS + r] * p->scale_pair[(sub / 2 * ROWS + r) * 2 + sub % 2] /
-           (1 << f->cut);
-}
-
-/* The weight that a panel of an integer format stands for. */
-static float panel_weight(const struct qb_panel *p, const struct qb_format *f, int64_t k, int r)
-{
-    int offset = f->offset_shift == QB_OFFSET_NONE ? 0 : 1 << f->offset_shift;
-    int weight = f->magnitudes ? (int8_t)p->code[(k / 4 * 2 * ROWS + r) * 4 + k % 4]
-                               : p->code[(k / 4 * ROWS + r) * 4 + k % 4] - offset;
-    double w = panel_scale(p, f, k, r) * weight;
-    if (f->min == QB_MIN_F32)
-        w += p->min_f32[k / 32 * ROWS + r];
-    int per = qb_min_weights(f->min);
-    if (qb_min_is_integer(f->min))
-        w -= (double)p->min_scale[k / 256 * ROWS + r] *
-             p->min_pair[(k / (2 * per) * ROWS + r) * 2 + k / per % 2];
-    return (float)w;
-}
-
 /* The scalar panel against the exact decoder, copies of the last row included. */
 static void compare_with_decoder(struct qb_check *c, const struct qb_problem *p, const struct qb_panel *panel,
                                  int64_t row0, int n_rows, int64_t k0, int64_t n_k)
@@ -178,7 +49,7 @@ static void compare_with_decoder(struct qb_check *c, const struct qb_problem *p,
     for (int r = 0; r < ROWS; r++) {
         qb_matrix_decode_row(&p->m, row0 + (r < n_rows ? r : n_rows - 1), row);
         for (int64_t k = 0; k < n_k; k++) {
-            float w = f->quantized ? panel_weight(panel, f, k, r) : panel->f32[k * ROWS + r];
+            float w = f->quantized ? qb_panel_weight(panel, f, k, r) : panel->f32[k * ROWS + r];
             double want = row[k0 + k];
             if (!qb_check_float(c, "panel weight", (size_t)(k * ROWS + r), w, want, fabs(want), roundings))
                 return;
@@ -195,12 +66,12 @@ static void check_panel(struct qb_check *c, const struct qb_kernel *k, struct qb
     qb_problem_slice(c, p, &k0, &n_k);
     qb_problem_case(c, p, "rows from %lld, weights from %lld", row0, k0);
     qb_problem_weights(c, p);
-    struct panel_sizes s = panel_sizes(p->format, bf16, n_k);
-    struct qb_panel got = guarded_panel(c, &s);
+    struct qb_panel_sizes s = qb_panel_sizes_of(p->format, bf16, n_k);
+    struct qb_panel got = qb_guarded_panel(c, &s);
     got.offset_shift = got.cut = 99;
     got.int_scales = !p->format->int_scales;
     ((qb_decode_panel_fn *)k->fn)(&p->m, row0, n_rows, k0, n_k, &got);
-    struct qb_panel want = trusted_panel(c, p, bf16, row0, n_rows, k0, n_k);
+    struct qb_panel want = qb_trusted_panel(c, p, bf16, row0, n_rows, k0, n_k);
     if (k->isa == QB_ISA_SCALAR || p->format->int_scales) /* a form that no scalar row has */
         compare_with_decoder(c, p, &want, row0, n_rows, k0, n_k);
     compare_panels(c, &got, &want, &s);
@@ -379,6 +250,17 @@ void qb_check_gemv(struct qb_check *c, const struct qb_kernel *k)
 
 /* --- tile --- */
 
+/* Has the level of a tile kernel an operation that makes another form of scales for it? */
+static bool level_has(const struct qb_kernel *tile, enum qb_op op)
+{
+    size_t n;
+    const struct qb_kernel *rows = qb_kernels(&n);
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].op == op && rows[i].isa == tile->isa)
+            return true;
+    return false;
+}
+
 /* Forms of the scales of a panel that tile kernels of a level may take beside the usual one. */
 enum scales { SCALES_PLAIN, SCALES_STEPPED, SCALES_FIXED };
 
@@ -396,7 +278,7 @@ static void fix_panel(struct qb_check *c, struct qb_panel *panel, int64_t n_k)
 {
     panel->scale_pair = qb_check_input(c, (size_t)n_k / 32 * ROWS * sizeof(int16_t), 64);
     panel->unit = qb_check_input(c, ROWS * sizeof(float), 64);
-    panel->fixed = n_k % 64 == 0 && fixed_scales(panel->scale, n_k / 32, panel->scale_pair, panel->unit);
+    panel->fixed = n_k % 64 == 0 && qb_fixed_scales(panel->scale, n_k / 32, panel->scale_pair, panel->unit);
 }
 
 /* All slices of k, the first onto the start values, as the engine runs them. */
@@ -406,12 +288,14 @@ static void run_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_pr
     int64_t slice = p->format->block_elems == 256 && p->n_k > 256 ? 256 : QB_PANEL_K;
     for (int64_t k0 = 0, n_k; k0 < p->n_k; k0 += n_k) {
         n_k = p->n_k - k0 < slice ? p->n_k - k0 : slice;
-        struct qb_panel panel = trusted_panel(c, p, qb_problem_is_bf16(k), 0, n_rows, k0, n_k);
+        struct qb_panel panel = qb_trusted_panel(c, p, qb_problem_is_bf16(k), 0, n_rows, k0, n_k);
         panel.stepped = scales == SCALES_STEPPED;
         if (panel.stepped)
-            panel.scale_steps = multiples(c, panel.scale, (size_t)(n_k / p->format->sub));
+            panel.scale_steps = qb_scale_multiples(c, panel.scale, (size_t)(n_k / p->format->sub));
         if (scales == SCALES_FIXED)
             fix_panel(c, &panel, n_k);
+        if (qb_takes_planes(k))
+            qb_split_panel_by_weight(c, p->format, p->act_kind, n_k, &panel);
         ((qb_tile_fn *)k->fn)(&panel, &p->a, t0, t1, k0, n_k, from, ldf, o->now, o->ldo);
         from = o->now;
         ldf = o->ldo;
@@ -465,8 +349,16 @@ static void check_tile_width(struct qb_check *c, const struct qb_kernel *k, stru
     for (int r = 0; r < ROWS; r++) {
         int64_t row = r < n_rows ? r : n_rows - 1;
         qb_oracle_row(&p->m, row, w, size);
-        struct expectation e = {&o,    w,      size, s.before ? s.before + r : NULL, s.ld,
-                                false, p->n_k, true, scales == SCALES_FIXED,         row};
+        struct expectation e = {&o,
+                                w,
+                                size,
+                                s.before ? s.before + r : NULL,
+                                s.ld,
+                                false,
+                                p->n_k,
+                                !qb_takes_planes(k),
+                                scales == SCALES_FIXED,
+                                row};
         for (int col = 0; col < width; col++)
             if (!compare_value(c, p, &e, col, c0 + col, r))
                 return;
@@ -477,11 +369,15 @@ static void check_tile_width(struct qb_check *c, const struct qb_kernel *k, stru
 
 static void check_tile_form(struct qb_check *c, const struct qb_kernel *k, const struct qb_format *form)
 {
-    static const int batches[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 20};
+    static const int batches[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 16, 17, 20, 33, 47};
     struct qb_problem p = {0};
     for (size_t i = 0; i < QB_ARRAY_LEN(batches); i++) {
+        if (qb_takes_planes(k) && batches[i] <= QB_GEMV_MAX_COLS) /* never come in their order */
+            continue;
         for (int v = 0; v < QB_VALUES_COUNT && !qb_check_failed(c); v++) {
             qb_problem_set_shape(&p, form, QB_LAYOUT_PLAIN, qb_problem_is_bf16(k), (int)i);
+            if (qb_takes_planes(k))
+                p.act_kind = k->key == QB_TILE_PLANES_BF16 ? QB_ACT_BF16 : QB_ACT_Q8_256;
             p.values = (enum qb_values)v;
             check_tile_width(c, k, &p, batches[i]);
         }
@@ -493,7 +389,9 @@ static void check_tile_format(struct qb_check *c, const struct qb_kernel *k, con
 {
     bool done[2] = {false, false}; /* with float, integer scales */
     for (int isa = k->isa; isa < QB_ISA_COUNT; isa++) {
-        const struct qb_kernel_set set = {.isa = (enum qb_isa)isa, .bf16 = k->key == QB_TILE_BF16};
+        const struct qb_kernel_set set = {.isa = (enum qb_isa)isa,
+                                          .bf16 = k->key == QB_TILE_BF16 || qb_takes_planes(k),
+                                          .planes = qb_takes_planes(k)};
         if (!qb_cpu_runs(set.isa) || qb_kernel_set_row(&set, QB_OP_TILE, k->key, 0) != k)
             continue;
         const struct qb_kernel *decoder =
@@ -507,7 +405,8 @@ static void check_tile_format(struct qb_check *c, const struct qb_kernel *k, con
 
 void qb_check_tile(struct qb_check *c, const struct qb_kernel *k)
 {
-    const struct qb_kernel_set bf16 = {.isa = k->isa, .bf16 = true}, f32 = {.isa = k->isa};
+    const struct qb_kernel_set bf16 = {.isa = k->isa, .bf16 = true, .planes = qb_takes_planes(k)},
+                               f32 = {.isa = k->isa};
     if (k->max_cols < QB_GEMV_MAX_COLS || k->max_cols > QB_MAX_TILE_COLS)
         qb_check_fail(c, "takes %d columns, not %d to %d", k->max_cols, QB_GEMV_MAX_COLS, QB_MAX_TILE_COLS);
     for (int i = 0; i < QB_FORMAT_COUNT; i++) {
@@ -531,7 +430,7 @@ void qb_check_scale_steps(struct qb_check *c, const struct qb_kernel *k)
             float *scale = qb_check_input(c, n * sizeof *scale, 64);
             float *got = qb_check_output(c, n_out * sizeof *got, 64);
             qb_check_fill_f32(c, scale, n, (enum qb_values)v);
-            float *want = multiples(c, scale, (size_t)counts[i]);
+            float *want = qb_scale_multiples(c, scale, (size_t)counts[i]);
             ((qb_scale_steps_fn *)k->fn)(scale, counts[i], got);
             qb_check_bytes(c, "steps", got, want, n_out * sizeof *got);
         }
@@ -567,7 +466,7 @@ void qb_check_fix_scales(struct qb_check *c, const struct qb_kernel *k)
         float unit[ROWS], *got_unit = qb_check_output(c, sizeof unit, 64);
         size_t bytes = (size_t)n * ROWS * sizeof(int16_t);
         int16_t *pair = qb_check_input(c, bytes, 64), *got_pair = qb_check_output(c, bytes, 64);
-        bool exact = fixed_scales(scale, n, pair, unit);
+        bool exact = qb_fixed_scales(scale, n, pair, unit);
         bool got = ((qb_fix_scales_fn *)k->fn)(scale, n, got_pair, got_unit);
         fit += exact;
         if (got != exact)

@@ -10,6 +10,7 @@ const struct qb_check_op qb_check_ops[QB_OP_COUNT] = {
     [QB_OP_ACT] = {qb_check_act, qb_bench_act},
     [QB_OP_SCALE_STEPS] = {qb_check_scale_steps, qb_bench_scale_steps},
     [QB_OP_FIX_SCALES] = {qb_check_fix_scales, qb_bench_fix_scales},
+    [QB_OP_SPLIT_PANEL] = {qb_check_split_panel, qb_bench_split_panel},
     [QB_OP_RMS_NORM] = {qb_check_rms_norm, qb_bench_rms_norm},
     [QB_OP_SILU_MUL] = {qb_check_silu_mul, qb_bench_silu_mul},
     [QB_OP_ROPE_NORM] = {qb_check_rope_norm, qb_bench_rope},

@@ -14,7 +14,7 @@
 bool qb_problem_is_bf16(const struct qb_kernel *k)
 {
     if (k->op == QB_OP_TILE)
-        return k->key == QB_TILE_BF16;
+        return k->key == QB_TILE_BF16 || k->key == QB_TILE_PLANES_BF16;
     return k->key == QB_FORMAT_BF16 && k->isa >= QB_ISA_AVX512BF16;
 }
 
@@ -77,6 +77,13 @@ static void flush_bf16_subnormals(uint8_t *weights, size_t n)
             weights[2 * i] = weights[2 * i + 1] = 0;
 }
 
+/* The same where weights become bf16 in pieces: exponents in front of blocks of MXFP4. */
+static void raise_exponents(uint8_t *block, int64_t n_blocks, size_t block_bytes)
+{
+    for (int64_t i = 0; i < n_blocks; i++, block += block_bytes)
+        *block = *block < 24 ? 24 : *block;
+}
+
 /* Scales in front of blocks, and so near to each other that they fit into fixed panels (kernels/kernels.h):
  * 11 bits within 5 binades; extreme ones are the largest. */
 static void bring_scales_near(struct qb_check *c, const struct qb_problem *p, uint8_t *block,
@@ -101,7 +108,9 @@ void qb_problem_weights(struct qb_check *c, struct qb_problem *p)
     qb_check_fill_weights(c, f, plain, p->n_rows * (p->n_k / f->block_elems), p->values);
     if (p->near_scales)
         bring_scales_near(c, p, plain, p->n_rows * (p->n_k / f->block_elems));
-    if (p->act_kind == QB_ACT_BF16)
+    if (f->id == QB_FORMAT_MXFP4 && p->act_kind == QB_ACT_BF16)
+        raise_exponents(plain, p->n_rows * (p->n_k / f->block_elems), (size_t)f->block_bytes);
+    if (f->id == QB_FORMAT_BF16 && p->act_kind == QB_ACT_BF16)
         flush_bf16_subnormals(plain, (size_t)(p->n_rows * p->n_k));
     if (p->layout != QB_LAYOUT_PLAIN) {
         packed = qb_check_input(c, row_bytes * (size_t)p->n_rows, 1);
@@ -160,5 +169,7 @@ double qb_problem_roundings(const struct qb_problem *p, int64_t n_k)
      * lanes */
     int64_t additions =
         p->format->quantized ? n_k / p->format->sub + n_k / qb_min_weights(p->format->min) : n_k;
+    if (p->format->quantized && p->act_kind == QB_ACT_BF16) /* one for every weight, in three planes */
+        additions = 3 * n_k;
     return (double)additions + 12;
 }

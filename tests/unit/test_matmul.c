@@ -14,9 +14,10 @@
 
 #define CANARY 12345.0f
 
-static struct qb_pool *pools[4];     /* by number of threads */
-static struct qb_kernel_set sets[2]; /* kernels, reference */
-static int slices[2];                /* expected so far: without, with fixed-point scales */
+static struct qb_pool *pools[4];           /* by number of threads */
+enum { BEST, REFERENCE, VECTORS, N_SETS }; /* VECTORS: the best without matrix units */
+static struct qb_kernel_set sets[N_SETS];
+static int slices[2]; /* expected so far: without, with fixed-point scales */
 
 static int start(void **state)
 {
@@ -28,8 +29,10 @@ static int start(void **state)
             return -1;
     }
     struct qb_err err = {0};
-    if (qb_kernel_set_select(&sets[0], QB_ISA_AUTO, &err) != QB_OK ||
-        qb_kernel_set_select_reference(&sets[1], QB_ISA_AUTO, &err) != QB_OK) {
+    enum qb_isa vectors = qb_cpu_isa() < QB_ISA_AMX ? qb_cpu_isa() : QB_ISA_AVX512BF16;
+    if (qb_kernel_set_select(&sets[BEST], QB_ISA_AUTO, &err) != QB_OK ||
+        qb_kernel_set_select_reference(&sets[REFERENCE], QB_ISA_AUTO, &err) != QB_OK ||
+        qb_kernel_set_select(&sets[VECTORS], vectors, &err) != QB_OK) {
         print_error("%s\n", err.message);
         return -1;
     }
@@ -87,7 +90,7 @@ static double value(const struct qb_kernel_set *set, const struct qb_matrix *m, 
     const struct qb_kernel *decoder = qb_kernel_set_row(set, QB_OP_DECODE_PANEL, m->format->id, m->layout);
     const struct qb_format form = qb_panel_form(m->format, decoder ? decoder->isa : QB_ISA_SCALAR);
     double sum = 0;
-    if (form.int_scales && !qb_matmul_is_fused(set, m, a->n_cols)) {
+    if (form.int_scales && !set->planes && !qb_matmul_is_fused(set, m, a->n_cols)) {
         for (int64_t b = 0; b < m->n_cols / 256; b++)
             sum += qb_oracle_cut_block(&form, m, r, b, a, c);
         return sum;
@@ -175,9 +178,9 @@ static struct qb_act make_act(const struct qb_kernel_set *set, const struct qb_f
 {
     struct qb_act a;
     struct qb_rng rng;
-    enum qb_act_kind kind = qb_kernel_set_act(set, f);
+    enum qb_act_kind kind = qb_kernel_set_act(set, f, n_cols);
     *storage = get(qb_act_bytes(kind, n_cols, n_k));
-    qb_act_init(&a, kind, n_cols, n_k, set->tile_cols, *storage);
+    qb_act_init(&a, kind, n_cols, n_k, set->tile_cols[kind], *storage);
     float *x = get((size_t)n_cols * (size_t)n_k * sizeof *x);
     qb_rng_init(&rng, 7, (uint64_t)n_cols);
     for (int64_t i = 0; i < n_cols * n_k; i++)
@@ -208,8 +211,9 @@ static void compare(const float *out, size_t ldo, const double *want, int64_t n_
     }
 }
 
-static const enum qb_format_id formats[] = {QB_FORMAT_Q4_0, QB_FORMAT_Q4_K, QB_FORMAT_Q6_K, QB_FORMAT_F16};
-static const int batches[] = {1, 2, 4, 5, 9, 40};
+static const enum qb_format_id formats[] = {QB_FORMAT_Q4_0, QB_FORMAT_Q4_K, QB_FORMAT_Q6_K,
+                                            QB_FORMAT_F16,  QB_FORMAT_Q5_1, QB_FORMAT_BF16};
+static const int batches[] = {1, 2, 4, 5, 9, 40, 53};
 
 #define N_PRODUCTS 4
 
@@ -252,7 +256,7 @@ static void products(const struct qb_kernel_set *set, const struct qb_format *f,
 static void products_match(void **state)
 {
     (void)state;
-    for (int s = 0; s < 2; s++)
+    for (int s = 0; s < N_SETS; s++)
         for (size_t f = 0; f < QB_ARRAY_LEN(formats); f++)
             for (size_t b = 0; b < QB_ARRAY_LEN(batches); b++)
                 for (int n = 1; n < 4; n++)
@@ -290,7 +294,7 @@ static void gate_up(const struct qb_kernel_set *set, const struct qb_format *f, 
 static void gate_and_up_match(void **state)
 {
     (void)state;
-    for (int s = 0; s < 2; s++)
+    for (int s = 0; s < N_SETS; s++)
         for (size_t f = 0; f < QB_ARRAY_LEN(formats); f++)
             for (size_t b = 0; b < QB_ARRAY_LEN(batches); b++)
                 for (int n = 1; n < 4; n++)
@@ -301,9 +305,11 @@ static void gate_and_up_match(void **state)
 static void wide_batches(void **state)
 {
     (void)state;
-    products(&sets[0], qb_format_get(QB_FORMAT_Q4_0), QB_LAYOUT_R16, 700, 768, 2);
-    products(&sets[0], qb_format_get(QB_FORMAT_Q4_K), QB_LAYOUT_PLAIN, 1100, 768, 3);
-    gate_up(&sets[0], qb_format_get(QB_FORMAT_Q6_K), 32, 200, 3);
+    for (int s = 0; s < N_SETS; s++) {
+        products(&sets[s], qb_format_get(QB_FORMAT_Q4_0), QB_LAYOUT_R16, 700, 768, 2);
+        products(&sets[s], qb_format_get(QB_FORMAT_Q4_K), QB_LAYOUT_PLAIN, 1100, 768, 3);
+        gate_up(&sets[s], qb_format_get(QB_FORMAT_Q6_K), 32, 200, 3);
+    }
 }
 
 /* Tiles enough for fixed-point scales, on one worker, so that no chunk has fewer; slices with and without. */
@@ -311,10 +317,10 @@ static void fixed_scales(void **state)
 {
     (void)state;
     slices[0] = slices[1] = 0;
-    products(&sets[0], qb_format_get(QB_FORMAT_Q8_0), QB_LAYOUT_PLAIN, 120, 1088, 1);
-    products(&sets[0], qb_format_get(QB_FORMAT_Q8_0), QB_LAYOUT_R16, 130, 608, 1);
-    gate_up(&sets[0], qb_format_get(QB_FORMAT_Q8_0), 100, 110, 1);
-    if (sets[0].fix_scales)
+    products(&sets[VECTORS], qb_format_get(QB_FORMAT_Q8_0), QB_LAYOUT_PLAIN, 120, 1088, 1);
+    products(&sets[VECTORS], qb_format_get(QB_FORMAT_Q8_0), QB_LAYOUT_R16, 130, 608, 1);
+    gate_up(&sets[VECTORS], qb_format_get(QB_FORMAT_Q8_0), 100, 110, 1);
+    if (sets[VECTORS].fix_scales)
         assert_true(slices[0] > 0 && slices[1] > 0);
 }
 

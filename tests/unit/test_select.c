@@ -141,12 +141,12 @@ static void check_pairs(const struct qb_kernel_set *set, int format)
     if (class != QB_TILE_S32_A32_WIDE && class != QB_TILE_S32_A256_WIDE)
         return;
     const struct qb_kernel *tile = qb_kernel_set_row(set, QB_OP_TILE, (int)class, 0);
-    bool safe = qb_panel_form(f, set->isa).magnitudes || qb_act_is_pairs(qb_kernel_set_act(set, f));
+    bool safe = qb_panel_form(f, set->isa).magnitudes || qb_act_is_pairs(qb_kernel_set_act(set, f, 1));
     assert_int_equal(tile->isa == QB_ISA_AVX2, safe);
 }
 
-/* Panels of integer scales meet tiles of AVX512, and these meet no others of the formats that always have
- * them there. */
+/* Panels of integer scales meet tiles of AVX512 or become planes, and these meet no others of the formats
+ * that always have them there. */
 static void check_int_scales(const struct qb_kernel_set *set, int format, const struct qb_kernel *panel)
 {
     const struct qb_format *f = qb_format_get((enum qb_format_id)format);
@@ -155,8 +155,10 @@ static void check_int_scales(const struct qb_kernel_set *set, int format, const 
     const struct qb_kernel *tile =
         qb_kernel_set_row(set, QB_OP_TILE, (int)qb_kernel_set_tile_class(set, f), 0);
     bool has = qb_panel_form(f, panel->isa).int_scales, always = qb_panel_form(f, tile->isa).int_scales;
-    assert_true(!has || tile->isa == QB_ISA_AVX512VNNI);
+    assert_true(!has || tile->isa == QB_ISA_AVX512VNNI || set->planes);
     assert_true(!always || has);
+    if (set->planes && qb_act_block(f->act) == 256 && f->sub < 256)
+        assert_true(has); /* planes of int8 need them */
 }
 
 static void check_set(const struct qb_kernel_set *set, enum qb_isa limit)
@@ -179,9 +181,19 @@ static void check_set(const struct qb_kernel_set *set, enum qb_isa limit)
             }
         }
     }
-    assert_in_range(set->tile_cols, QB_GEMV_MAX_COLS, QB_MAX_TILE_COLS);
-    for (int t = 0; t < QB_TILE_CLASS_COUNT; t++)
-        assert_true(qb_kernel_set_row(set, QB_OP_TILE, t, 0)->max_cols >= set->tile_cols);
+    for (int kind = 0; kind < QB_ACT_KIND_COUNT; kind++)
+        assert_in_range(set->tile_cols[kind], QB_GEMV_MAX_COLS, QB_MAX_TILE_COLS);
+    for (int t = 0; t < QB_TILE_CLASS_COUNT; t++) {
+        bool planes = t == QB_TILE_PLANES_INT8 || t == QB_TILE_PLANES_BF16;
+        assert_true(set->tile[t] != NULL || (planes && !set->planes));
+    }
+    for (int f = 0; f < QB_FORMAT_COUNT; f++) {
+        const struct qb_format *format = qb_format_get((enum qb_format_id)f);
+        enum qb_tile_class class = qb_kernel_set_tile_class(set, format);
+        enum qb_act_kind kind = qb_kernel_set_act(set, format, QB_GEMV_MAX_COLS + 1);
+        assert_true(qb_kernel_set_row(set, QB_OP_TILE, (int)class, 0)->max_cols >= set->tile_cols[kind]);
+        assert_true(!set->planes || kind == QB_ACT_F32 || set->split_panel[kind] != NULL);
+    }
 }
 
 static void selects_up_to_the_limit(void **state)
@@ -216,7 +228,7 @@ static void bf16_from_its_level_up(void **state)
         assert_int_equal(qb_kernel_set_select(&set, (enum qb_isa)i, NULL), QB_OK);
         bool bf16 = i >= QB_ISA_AVX512BF16;
         assert_int_equal(set.bf16, bf16);
-        assert_int_equal(qb_kernel_set_act(&set, qb_format_get(QB_FORMAT_BF16)),
+        assert_int_equal(qb_kernel_set_act(&set, qb_format_get(QB_FORMAT_BF16), 64),
                          bf16 ? QB_ACT_BF16 : QB_ACT_F32);
         assert_int_equal(qb_kernel_set_row(&set, QB_OP_GEMV, QB_FORMAT_BF16, QB_LAYOUT_R16)->isa >=
                              QB_ISA_AVX512BF16,
@@ -233,7 +245,7 @@ static void scalar_set_takes_no_copies(void **state)
     for (int f = 0; f < QB_FORMAT_COUNT; f++)
         assert_int_equal(qb_kernel_set_auto_layout(&set, qb_format_get((enum qb_format_id)f), 64),
                          QB_LAYOUT_PLAIN);
-    assert_int_equal(qb_kernel_set_act(&set, qb_format_get(QB_FORMAT_BF16)), QB_ACT_F32);
+    assert_int_equal(qb_kernel_set_act(&set, qb_format_get(QB_FORMAT_BF16), 64), QB_ACT_F32);
     assert_int_equal(qb_kernel_set_tile_class(&set, qb_format_get(QB_FORMAT_BF16)), QB_TILE_F32);
 }
 
@@ -262,7 +274,7 @@ static void reference_path_is_f32(void **state)
         assert_true(set.decode_panel[f][QB_LAYOUT_R16] == qb_decode_panel_f32);
         assert_null(set.gemv[f][QB_LAYOUT_PLAIN]);
         assert_null(qb_kernel_set_row(&set, QB_OP_DECODE_PANEL, f, QB_LAYOUT_PLAIN));
-        assert_int_equal(qb_kernel_set_act(&set, format), QB_ACT_F32);
+        assert_int_equal(qb_kernel_set_act(&set, format, 64), QB_ACT_F32);
         assert_int_equal(qb_kernel_set_tile_class(&set, format), QB_TILE_F32);
         assert_int_equal(qb_kernel_set_auto_layout(&set, format, 64), QB_LAYOUT_PLAIN);
     }
@@ -289,11 +301,20 @@ static void classes_follow_the_formats(void **state)
         {QB_FORMAT_Q6_K, QB_TILE_S16_A256},
         {QB_FORMAT_F16, QB_TILE_F32},
     };
-    struct qb_kernel_set set;
-    assert_int_equal(qb_kernel_set_select(&set, QB_ISA_AUTO, NULL), QB_OK);
-    for (size_t i = 0; i < QB_ARRAY_LEN(expected); i++)
-        assert_int_equal(qb_kernel_set_tile_class(&set, qb_format_get(expected[i].format)),
-                         expected[i].class);
+    struct qb_kernel_set set, planes = {.isa = QB_ISA_AMX, .bf16 = true, .planes = true};
+    assert_int_equal(qb_kernel_set_select(&set, QB_ISA_SCALAR, NULL), QB_OK);
+    for (size_t i = 0; i < QB_ARRAY_LEN(expected); i++) {
+        const struct qb_format *f = qb_format_get(expected[i].format);
+        enum qb_act_kind few = qb_kernel_set_act(&planes, f, QB_GEMV_MAX_COLS);
+        enum qb_act_kind many = qb_kernel_set_act(&planes, f, QB_GEMV_MAX_COLS + 1);
+        enum qb_tile_class class = qb_kernel_set_tile_class(&planes, f);
+        assert_int_equal(qb_kernel_set_tile_class(&set, f), expected[i].class);
+        assert_int_equal(few, f->act);
+        assert_int_equal(many, qb_act_block(f->act) == 32 ? QB_ACT_BF16 : f->act);
+        assert_int_equal(class, many == QB_ACT_F32    ? QB_TILE_F32
+                                : many == QB_ACT_BF16 ? QB_TILE_PLANES_BF16
+                                                      : QB_TILE_PLANES_INT8);
+    }
 }
 
 static void classes_follow_the_panels(void **state)

@@ -1,0 +1,122 @@
+/*
+ * Tile kernel of AMX for panels in planes of bf16 (kernels/kernels.h): 32 panel rows x two tiles of up to 16
+ * columns. The sums stay in the tiles over the whole slice and all planes; they come from the start values
+ * and go to the output without vectors in between. Rows of the left operand are columns of the batch, so that
+ * a row of the result is 16 panel rows of one column.
+ */
+#include "kernels/kernel_protos.h"
+#include "kernels/x86/simd_amx.h"
+
+#define STEP_K   32                      /* weights of a multiplication */
+#define STEP_ROW (QB_PANEL_ROWS * 2 * 2) /* bytes of the panel for a pair of weights */
+#define STEP     (STEP_K / 2 * STEP_ROW) /* and for a step */
+#define HALF     64                      /* bytes of 16 floats, or of 16 pairs */
+
+/* Tiles: sums of the first columns are 0 and 1, of the second ones 2 and 3; operands: */
+#define LEFT0  4
+#define LEFT1  5
+#define RIGHT0 6
+#define RIGHT1 7
+
+/* One tile of columns: its activations from the slice on, and where its sums start from and go to. */
+struct part {
+    int width; /* 0: there is none */
+    const uint16_t *x;
+    const float *from;
+    size_t ldf;
+    float *out;
+    size_t ldo;
+};
+
+static void configure(int width0, int width1)
+{
+    struct amx_config c = AMX_CONFIG_FULL;
+    c.rows[0] = c.rows[1] = c.rows[LEFT0] = (uint8_t)width0;
+    c.rows[2] = c.rows[3] = c.rows[LEFT1] = (uint8_t)width1;
+    amx_configure(&c);
+}
+
+#define START(sum0, sum1, part)                                                                              \
+    do {                                                                                                     \
+        if ((part)->from) {                                                                                  \
+            AMX_LOAD(sum0, (part)->from, (part)->ldf * sizeof(float));                                       \
+            AMX_LOAD(sum1, (const char *)(part)->from + HALF, (part)->ldf * sizeof(float));                  \
+        } else {                                                                                             \
+            AMX_ZERO(sum0);                                                                                  \
+            AMX_ZERO(sum1);                                                                                  \
+        }                                                                                                    \
+    } while (0)
+
+#define FINISH(sum0, sum1, part)                                                                             \
+    do {                                                                                                     \
+        AMX_STORE(sum0, (part)->out, (part)->ldo * sizeof(float));                                           \
+        AMX_STORE(sum1, (char *)(part)->out + HALF, (part)->ldo * sizeof(float));                            \
+    } while (0)
+
+static void multiply_one(const struct part *p, const uint8_t *panel, int planes, size_t plane, int64_t steps)
+{
+    START(0, 1, p);
+    const uint16_t *x = p->x;
+    for (int64_t i = 0; i < steps; i++, x += p->width * STEP_K, panel += STEP) {
+        AMX_LOAD(LEFT0, x, 64);
+        for (int j = 0; j < planes; j++) {
+            AMX_LOAD(RIGHT0, panel + (size_t)j * plane, STEP_ROW);
+            AMX_DOT_BF16(0, LEFT0, RIGHT0);
+            AMX_LOAD(RIGHT1, panel + (size_t)j * plane + HALF, STEP_ROW);
+            AMX_DOT_BF16(1, LEFT0, RIGHT1);
+        }
+    }
+    FINISH(0, 1, p);
+}
+
+static void multiply_two(const struct part p[2], const uint8_t *panel, int planes, size_t plane,
+                         int64_t steps)
+{
+    START(0, 1, &p[0]);
+    START(2, 3, &p[1]);
+    const uint16_t *x0 = p[0].x, *x1 = p[1].x;
+    for (int64_t i = 0; i < steps; i++, panel += STEP) {
+        AMX_LOAD(LEFT0, x0, 64);
+        AMX_LOAD(LEFT1, x1, 64);
+        x0 += p[0].width * STEP_K;
+        x1 += p[1].width * STEP_K;
+        for (int j = 0; j < planes; j++) {
+            AMX_LOAD(RIGHT0, panel + (size_t)j * plane, STEP_ROW);
+            AMX_DOT_BF16(0, LEFT0, RIGHT0);
+            AMX_DOT_BF16(2, LEFT1, RIGHT0);
+            AMX_LOAD(RIGHT1, panel + (size_t)j * plane + HALF, STEP_ROW);
+            AMX_DOT_BF16(1, LEFT0, RIGHT1);
+            AMX_DOT_BF16(3, LEFT1, RIGHT1);
+        }
+    }
+    FINISH(0, 1, &p[0]);
+    FINISH(2, 3, &p[1]);
+}
+
+void qb_tile_planes_bf16_amx(const struct qb_panel *p, const struct qb_act *a, int t0, int t1, int64_t k0,
+                             int64_t n_k, const float *from, size_t ldf, float *out, size_t ldo)
+{
+    int64_t steps = (n_k + STEP_K - 1) / STEP_K, all = (a->n_k + STEP_K - 1) / STEP_K;
+    size_t plane = (size_t)steps * STEP;
+    int width[2] = {0, 0};
+    while (t0 < t1) {
+        struct part part[2] = {{0}, {0}};
+        for (int i = 0; i < 2 && t0 < t1; i++, t0++) {
+            int w;
+            int64_t c0 = qb_act_tile(a, t0, &w);
+            part[i] = (struct part){w, a->bf16 + (c0 * all + k0 / STEP_K * w) * STEP_K, from, ldf, out, ldo};
+            from = qb_start_at(from, (size_t)w * ldf);
+            out += (size_t)w * ldo;
+        }
+        if (part[0].width != width[0] || (part[1].width > 0 && part[1].width != width[1])) {
+            width[0] = part[0].width;
+            width[1] = part[1].width > 0 ? part[1].width : width[0];
+            configure(width[0], width[1]);
+        }
+        if (part[1].width > 0)
+            multiply_two(part, p->plane, p->n_planes, plane, steps);
+        else
+            multiply_one(&part[0], p->plane, p->n_planes, plane, steps);
+    }
+    amx_release();
+}
