@@ -21,6 +21,7 @@ enum part {
     PART_NSUM256,
     PART_NPAIR,
     PART_NPAIR16,
+    PART_NSUM_BF16,
     PART_F32,
     PART_BF16,
     PART_COUNT
@@ -57,6 +58,9 @@ static size_t part_bytes(enum qb_act_kind kind, enum part p, size_t n_cols, int6
         return b256 ? n / 32 * sizeof(int16_t) : 0;
     case PART_NPAIR16:
         return b256 ? n / 16 * sizeof(int16_t) : 0;
+    case PART_NSUM_BF16:
+        /* room for tiles that are by column */
+        return b256 && n_cols > QB_GEMV_MAX_COLS ? n / 256 * 2 * QB_ACT_BLOCK_NSUM * sizeof(uint16_t) : 0;
     case PART_F32:
         return kind == QB_ACT_F32 ? n * sizeof(float) : 0;
     case PART_BF16:
@@ -94,11 +98,12 @@ void qb_act_init(struct qb_act *a, enum qb_act_kind kind, int n_cols, int64_t n_
         part[p] = bytes > 0 ? at : NULL;
         at += qb_align_up(bytes, ALIGN);
     }
+    bool by_column = tile_cols > QB_MAX_VECTOR_COLS && n_cols > QB_GEMV_MAX_COLS;
     *a = (struct qb_act){.kind = kind,
                          .tile_cols = tile_cols,
                          .n_cols = n_cols,
                          .n_k = n_k,
-                         .by_column = tile_cols > QB_MAX_VECTOR_COLS && n_cols > QB_GEMV_MAX_COLS,
+                         .by_column = by_column,
                          .n_tiles = n_tiles,
                          .tile_base = n_cols / n_tiles,
                          .n_wide = n_cols % n_tiles,
@@ -115,6 +120,7 @@ void qb_act_init(struct qb_act *a, enum qb_act_kind kind, int n_cols, int64_t n_
                          .nsum256 = part[PART_NSUM256],
                          .npair = part[PART_NPAIR],
                          .npair16 = part[PART_NPAIR16],
+                         .nsum_bf16 = by_column ? part[PART_NSUM_BF16] : NULL,
                          .f32 = part[PART_F32],
                          .bf16 = part[PART_BF16]};
 }

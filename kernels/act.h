@@ -5,21 +5,22 @@
  * nearly equal width (qb_act_tile). All arrays are tile-major; an array with one entry per B values starts,
  * for the tile from column c0 on, at entry c0 * n_k / B, and the tile's w columns lie side by side:
  *
- *   q        int8   [n_k / 4][w][4]     by column: [n_k / 64][w][64]
- *   scale    f32    [n_k / B][w]        B = 32 or 256 (qb_act_block)
- *   step     f32    [S][w]              Q8_STEPS, Q8_32; S = n_k / 512, rounded up
- *   steps    u8     [n_k / 32][w]       Q8_STEPS only
- *   fixed    int16  [P][w][2]           Q8_32: scale / step, in pairs; P = n_k / 64, rounded up
- *   start    int16  [P][w][2]           Q8_32: 8 * nsum32, in pairs
- *   nsum16   int32  [n_k / 16][w]       minus the sum of q over 16
- *   nsum32   int32  [n_k / 32][w]
- *   nsum256  int32  [n_k / 256][w]      B = 256
- *   npair    int16  [n_k / 64][w][2]    nsum32 in pairs; B = 256
- *   npair16  int16  [n_k / 32][w][2]    nsum16 in pairs; B = 256
- *   fsum     f32    [n_k / 32][w]       scale * sum of q over 32; B = 32
- *   ssum     f32    [n_k / 32][w]       steps * sum of q over 32; Q8_STEPS only
- *   f32      f32    [n_k][w]            QB_ACT_F32
- *   bf16     u16    [n_k / 2][w][2]     QB_ACT_BF16 (n_k even); by column: [N][w][32]
+ *   q          int8   [n_k / 4][w][4]     by column: [n_k / 64][w][64]
+ *   scale      f32    [n_k / B][w]        B = 32 or 256 (qb_act_block)
+ *   step       f32    [S][w]              Q8_STEPS, Q8_32; S = n_k / 512, rounded up
+ *   steps      u8     [n_k / 32][w]       Q8_STEPS only
+ *   fixed      int16  [P][w][2]           Q8_32: scale / step, in pairs; P = n_k / 64, rounded up
+ *   start      int16  [P][w][2]           Q8_32: 8 * nsum32, in pairs
+ *   nsum16     int32  [n_k / 16][w]       minus the sum of q over 16
+ *   nsum32     int32  [n_k / 32][w]
+ *   nsum256    int32  [n_k / 256][w]      B = 256
+ *   npair      int16  [n_k / 64][w][2]    nsum32 in pairs; B = 256
+ *   npair16    int16  [n_k / 32][w][2]    nsum16 in pairs; B = 256
+ *   nsum_bf16  u16    [n_k / 256][w][32]  by column, B = 256: nsum16 in two parts
+ *   fsum       f32    [n_k / 32][w]       scale * sum of q over 32; B = 32
+ *   ssum       f32    [n_k / 32][w]       steps * sum of q over 32; Q8_STEPS only
+ *   f32        f32    [n_k][w]            QB_ACT_F32
+ *   bf16       u16    [n_k / 2][w][2]     QB_ACT_BF16 (n_k even); by column: [N][w][32]
  *
  * So one base pointer with small displacements serves the inner loops, and a slice of k is contiguous.
  *
@@ -29,6 +30,10 @@
  * kernels read them. Only q of the kinds with B = 256 and bf16 have it, so other kinds have no such tiles. N
  * = n_k / 32, rounded up: the last 32 of a column end in zeros, and the tile from column c0 on starts at c0 *
  * N * 32. All other arrays stay as they are.
+ *
+ * nsum_bf16 exists only there, for minima on a matrix unit: of 256 values of a column the 16 nsum16 & ~15,
+ * then the 16 nsum16 & 15, as bf16. |nsum16| <= 16 * 127, so each part has 8 significant bits at most and is
+ * exact, and the two sum to nsum16.
  *
  * q = rint(x / scale) (a true division, ties to even) with scale = max|x| / 127 over the block, so |q| <=
  * 127. A scale below FLT_MIN (a block of zeros or of values too small for an exact division) is 0, and so is
@@ -72,6 +77,8 @@
 /* Values of a column that lie together by column: 64 bytes. */
 #define QB_ACT_COLUMN_Q    64
 #define QB_ACT_COLUMN_BF16 32
+/* nsum16 of 256 values. */
+#define QB_ACT_BLOCK_NSUM 16
 
 /* Values under one scale of an int8 kind; 0 for floats. */
 static inline int qb_act_block(enum qb_act_kind kind)
@@ -111,6 +118,7 @@ struct qb_act {
     uint8_t *steps;
     int32_t *nsum16, *nsum32, *nsum256;
     int16_t *fixed, *start, *npair, *npair16;
+    uint16_t *nsum_bf16; /* NULL unless by column */
     float *f32;
     uint16_t *bf16;
 };
@@ -154,6 +162,12 @@ static inline int64_t qb_act_bf16_at(const struct qb_act *a, int64_t c0, int w, 
     if (a->by_column)
         return (c0 * ((a->n_k + n - 1) / n) + k / n * w + pos) * n + k % n;
     return c0 * a->n_k + (k / 2 * w + pos) * 2 + k % 2;
+}
+/* In nsum_bf16, of the upper part of the sum that weight k is in; the lower is QB_ACT_BLOCK_NSUM behind. */
+static inline int64_t qb_act_nsum_bf16_at(const struct qb_act *a, int64_t c0, int w, int pos, int64_t k)
+{
+    int64_t block = c0 * (a->n_k / 256) + k / 256 * w + pos;
+    return block * 2 * QB_ACT_BLOCK_NSUM + k % 256 / 16;
 }
 
 #endif

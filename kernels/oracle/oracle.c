@@ -127,6 +127,14 @@ static void fix_column(struct qb_act *a, int64_t c0, int w, int pos)
         fixed[2 * (n / 2 * w) + 1] = start[2 * (n / 2 * w) + 1] = 0;
 }
 
+/* A sum as a multiple of 16 and what is left; 16 such sums lie side by side. */
+static void split_sum(int32_t sum, uint16_t *to)
+{
+    double multiple = 16 * floor(sum / 16.0);
+    to[0] = qb_f32_to_bf16((float)multiple);
+    to[16] = qb_f32_to_bf16((float)(sum - multiple));
+}
+
 /* One column into the tile of width w that starts at column c0, as its column pos. */
 static void quantize_column(const float *x, struct qb_act *a, int64_t c0, int w, int pos)
 {
@@ -156,6 +164,8 @@ static void quantize_column(const float *x, struct qb_act *a, int64_t c0, int w,
             a->nsum16[n16 + k / 16 * w + pos] = -sum16;
         if (a->npair16 && k % 16 == 15)
             a->npair16[n16 + (k / 32 * w + pos) * 2 + k / 16 % 2] = (int16_t)-sum16;
+        if (a->nsum_bf16 && k % 16 == 15)
+            split_sum(-sum16, a->nsum_bf16 + 32 * (c0 * (a->n_k / 256) + k / 256 * w + pos) + k % 256 / 16);
         if (a->nsum256 && k % 256 == 255)
             a->nsum256[c0 * (a->n_k / 256) + k / 256 * w + pos] = -sum256;
         if (k % 32 != 31)

@@ -1,6 +1,7 @@
 /*
  * Scalar quantization of activations to int8 (kernels/act.h has the rule).
  */
+#include "base/f16.h"
 #include "kernels/kernel_protos.h"
 #include <float.h>
 #include <math.h>
@@ -137,6 +138,18 @@ static void column_q8_steps(const struct target *t, const float *x)
     }
 }
 
+/* A sum over 16 at k, by column in two parts too. */
+static void put_nsum16(const struct target *t, int64_t k, int32_t nsum)
+{
+    struct qb_act *a = t->a;
+    a->nsum16[target_index(t, k, 16)] = nsum;
+    if (!a->nsum_bf16)
+        return;
+    uint16_t *to = a->nsum_bf16 + qb_act_nsum_bf16_at(a, t->c0, t->width, t->pos, k);
+    to[0] = qb_f32_to_bf16((float)(nsum & ~15));
+    to[QB_ACT_BLOCK_NSUM] = qb_f32_to_bf16((float)(nsum & 15));
+}
+
 static void column_q8_256(const struct target *t, const float *x)
 {
     int16_t *npair = t->a->npair + t->c0 * (t->a->n_k / 32);
@@ -151,8 +164,8 @@ static void column_q8_256(const struct target *t, const float *x)
         }
         int32_t lo = put_q(t, x + k, k, 16, scale);
         int32_t hi = put_q(t, x + k + 16, k + 16, 16, scale);
-        t->a->nsum16[target_index(t, k, 16)] = -lo;
-        t->a->nsum16[target_index(t, k + 16, 16)] = -hi;
+        put_nsum16(t, k, -lo);
+        put_nsum16(t, k + 16, -hi);
         t->a->nsum32[target_index(t, k, 32)] = -(lo + hi);
         npair[(k / 64 * t->width + t->pos) * 2 + k / 32 % 2] = (int16_t) - (lo + hi);
         npair16[(k / 32 * t->width + t->pos) * 2] = (int16_t)-lo;

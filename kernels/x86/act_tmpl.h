@@ -27,6 +27,7 @@ struct act_part {
     uint8_t *steps;
     int32_t *nsum16, *nsum32, *nsum256;
     int32_t *fixed, *start, *npair, *npair16; /* pairs */
+    uint16_t *nsum_bf16;
 };
 
 /* n columns from column c on, which lie in one tile and fill a vector at most. */
@@ -57,6 +58,8 @@ static struct act_part act_part_at(const struct qb_act *a, int c, int n)
     t.nsum256 = a->nsum256 + c0 * (n_k / 256) + pos;
     t.npair = (int32_t *)(void *)a->npair + c0 * (n_k / 64) + pos;
     t.npair16 = (int32_t *)(void *)a->npair16 + c0 * (n_k / 32) + pos;
+    if (a->nsum_bf16)
+        t.nsum_bf16 = a->nsum_bf16 + qb_act_nsum_bf16_at(a, c0, width, pos, 0);
     return t;
 }
 
@@ -352,17 +355,43 @@ INLINE void group_q8_32(const struct act_part *t, int64_t k0, int n, const float
         group_fixed(t, k0, n, s, sum);
 }
 
+/* int16 of 8 significant bits at most to bf16, the upper half of the float. */
+INLINE __m256i bf16_of_ints(__m256i x)
+{
+    __m256i even = _mm256_srai_epi32(_mm256_slli_epi32(x, 16), 16), odd = _mm256_srai_epi32(x, 16);
+    even = _mm256_castps_si256(_mm256_cvtepi32_ps(even));
+    odd = _mm256_castps_si256(_mm256_cvtepi32_ps(odd));
+    return _mm256_blend_epi16(_mm256_srli_epi32(even, 16), odd, 0xaa);
+}
+
+/* Sums over 16 of 256 values of every column, in pairs, in two parts; pair becomes one vector a column. */
+INLINE void put_nsum_bf16(const struct act_part *t, int64_t k, __m256i pair[QB_MAX_VECTOR_COLS])
+{
+    const __m256i low = _mm256_set1_epi16(15);
+    uint16_t *to = t->nsum_bf16 + (size_t)(k / 256) * t->width * 2 * QB_ACT_BLOCK_NSUM;
+    transpose_8x8(pair);
+    for (int c = 0; c < t->n; c++, to += 2 * QB_ACT_BLOCK_NSUM) {
+        __m256i *half = (__m256i *)(void *)to;
+        _mm256_storeu_si256(half, bf16_of_ints(_mm256_andnot_si256(low, pair[c])));
+        _mm256_storeu_si256(half + 1, bf16_of_ints(_mm256_and_si256(low, pair[c])));
+    }
+}
+
 /* 256 values of every column. */
 INLINE void block_q8_256(const struct act_part *t, int64_t k, const float *x, size_t ldx,
                          const struct block_scales *s)
 {
-    __m256i all = _mm256_setzero_si256();
+    __m256i all = _mm256_setzero_si256(), sums[256 / 32], *pair = sums;
     size_t row = (size_t)(k / 256) * t->width;
     bool follow = rows_follow(t, k, 256);
     for (int64_t end = k + 256; k < end; k += 64, x += 64) {
         __m256i first, second, lo, hi;
         first = put_32(t, k, x, ldx, s->scale, s->inverse, rows_follow(t, k, 32), &lo);
         second = put_32(t, k + 32, x + 32, ldx, s->scale, s->inverse, rows_follow(t, k + 32, 32), &hi);
+        if (t->by_column) {
+            *pair++ = lo;
+            *pair++ = hi;
+        }
         put_row(t, t->npair16 + (size_t)(k / 32) * t->width, lo, rows_follow(t, k, 32));
         put_row(t, t->npair16 + (size_t)(k / 32 + 1) * t->width, hi, rows_follow(t, k + 32, 32));
         put_row(t, t->npair + (size_t)(k / 64) * t->width, int16_pairs(first, second), rows_follow(t, k, 64));
@@ -370,6 +399,8 @@ INLINE void block_q8_256(const struct act_part *t, int64_t k, const float *x, si
     }
     put_row(t, t->nsum256 + row, all, follow);
     put_floats(t, t->scale + row, s->scale_row, follow);
+    if (t->by_column)
+        put_nsum_bf16(t, k - 256, sums);
 }
 
 INLINE void part_q8_256(const struct act_part *t, const float *x, size_t ldx, block_max_fn *largest)

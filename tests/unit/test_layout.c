@@ -230,8 +230,14 @@ static void activation_storage_holds_its_arrays(void **state)
     assert_ptr_equal(a.q, base);
     assert_int_equal((char *)a.npair - base + 3 * 512 / 32 * 2 <= (ptrdiff_t)bytes, 1);
     assert_int_equal((uintptr_t)a.scale % 64 + (uintptr_t)a.nsum16 % 64 + (uintptr_t)a.nsum32 % 64, 0);
+    assert_null(a.nsum_bf16);
     assert_null(a.fsum);
     assert_null(a.f32);
+    bytes = qb_act_bytes(QB_ACT_Q8_256, 20, 512);
+    qb_act_init(&a, QB_ACT_Q8_256, 20, 512, 8, base);
+    assert_null(a.nsum_bf16);
+    qb_act_init(&a, QB_ACT_Q8_256, 20, 512, 16, base);
+    assert_int_equal((char *)(a.nsum_bf16 + qb_act_nsum_bf16_at(&a, 10, 10, 9, 511) + 17) - base, bytes);
     qb_act_init(&a, QB_ACT_BF16, 3, 512, 7, base);
     assert_ptr_equal(a.bf16, base);
     assert_null(a.q);
@@ -293,6 +299,7 @@ static void columns_lie_together_for_matrix_units(void **state)
     struct qb_act a;
     qb_act_init(&a, QB_ACT_Q8_256, 20, 512, 16, NULL); /* two tiles of 10 */
     assert_int_equal(qb_act_q_at(&a, 10, 10, 3, 2 * 64 + 5), 10 * 512 + (2 * 10 + 3) * 64 + 5);
+    assert_int_equal(qb_act_nsum_bf16_at(&a, 10, 10, 3, 256 + 5 * 16 + 7), (10 * 2 + 1 * 10 + 3) * 32 + 5);
     qb_act_init(&a, QB_ACT_BF16, 20, 70, 16, NULL);
     assert_int_equal(qb_act_bf16_at(&a, 10, 10, 3, 2 * 32 + 5), 10 * 96 + (2 * 10 + 3) * 32 + 5);
     qb_act_init(&a, QB_ACT_BF16, 3, 70, 16, NULL);
