@@ -55,6 +55,8 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
  *                                unsigned
  *              [N][16][32][2]    bf16, QB_TILE_PLANES_BF16: weights whose sum over the planes is the f32
  *                                weight; N = n_k / 32, rounded up, filled up with zeros
+ *   min_plane  bf16 [n_k / 256][16][32][2]  with planes of int8: the minima of the 16s in pairs, twice, as
+ *                                nsum_bf16 of the activations wants them
  *
  * Integer scales s: 256 weights give scale times (round + sum of s * (sum of a sub-block >> cut)), times the
  * scale of the activations. Sums are those of (code - offset) times q, `>>` rounds down, and round is
@@ -70,7 +72,8 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
  * Rows past the end of the matrix hold copies of its last row (their results are thrown away).
  */
 #define QB_PANEL_ROWS 32
-#define QB_PANEL_K    512 /* most weights of a row in one panel; a multiple of 256 */
+#define QB_PANEL_K    512                      /* most weights of a row in one panel; a multiple of 256 */
+#define QB_MIN_PLANE  (16 * QB_PANEL_ROWS * 2) /* numbers of min_plane for 256 weights */
 struct qb_panel {
     uint8_t *code;
     float *scale, *scale_steps, *unit, *min_f32, *min_scale;
@@ -80,7 +83,8 @@ struct qb_panel {
     uint16_t *bf16;
     uint8_t *plane;
     int n_planes;
-    enum qb_min_kind min; /* with planes: the minima that go with them; none in QB_TILE_PLANES_BF16 */
+    uint16_t *min_plane;
+    bool has_min; /* with planes of int8: do minima go with them? */
     int offset_shift;
     bool stepped, fixed, int_scales;
     int cut; /* with int_scales: low bits that the sum over a sub-block loses before it meets its scale */

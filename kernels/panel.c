@@ -19,12 +19,13 @@
 #define MIN_SCALE_BYTES (ROWS * (K / 256) * sizeof(float))
 #define PAIR_BYTES      (ROWS * (K / 16) * sizeof(int16_t))
 #define ROUND_BYTES     (ROWS * (K / 256) * sizeof(int32_t))
+#define MIN_PLANE_BYTES (K / 256 * QB_MIN_PLANE * sizeof(uint16_t))
 #define PLANES_BYTES    (ROWS * K * sizeof(uint16_t) * 3)
 
 size_t qb_panel_bytes(void)
 {
     return WEIGHT_BYTES + SCALE_BYTES + STEPS_BYTES + UNIT_BYTES + MIN_F32_BYTES + MIN_PAIR_BYTES +
-           MIN_SCALE_BYTES + PAIR_BYTES + ROUND_BYTES + PLANES_BYTES;
+           MIN_SCALE_BYTES + PAIR_BYTES + ROUND_BYTES + MIN_PLANE_BYTES + PLANES_BYTES;
 }
 
 void qb_panel_init(struct qb_panel *p, void *storage)
@@ -41,7 +42,8 @@ void qb_panel_init(struct qb_panel *p, void *storage)
     p->min_scale = (float *)(void *)(at += MIN_PAIR_BYTES);
     p->scale_pair = (int16_t *)(void *)(at += MIN_SCALE_BYTES);
     p->round = (int32_t *)(void *)(at += PAIR_BYTES);
-    p->plane = (uint8_t *)(at + ROUND_BYTES);
+    p->min_plane = (uint16_t *)(void *)(at += ROUND_BYTES);
+    p->plane = (uint8_t *)(at + MIN_PLANE_BYTES);
     p->n_planes = 0;
     p->offset_shift = QB_OFFSET_NONE;
     p->int_scales = false;

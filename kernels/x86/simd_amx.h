@@ -50,6 +50,12 @@ static inline __attribute__((always_inline)) void amx_release(void)
                      :                                                                                       \
                      : "r"(base), "r"((int64_t)(stride))                                                     \
                      : "memory")
+/* The same at a constant distance of `at` bytes from the base, which takes no register. */
+#define AMX_LOAD_AT(tile, base, at, stride)                                                                  \
+    __asm__ volatile("tileloadd %c2(%0,%1,1), " AMX_REG(tile)                                                \
+                     :                                                                                       \
+                     : "r"(base), "r"((int64_t)(stride)), "i"(at)                                            \
+                     : "memory")
 #define AMX_ZERO(tile) __asm__ volatile("tilezero " AMX_REG(tile) : :)
 
 /*

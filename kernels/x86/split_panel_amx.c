@@ -16,6 +16,13 @@ QB_INLINE __m512i blend_bits(__m512i a, __m512i b, __m512i mask)
     return _mm512_ternarylogic_epi32(mask, a, b, 0xca);
 }
 
+/* Weights k and k + 1 of 16 rows side by side: the upper halves of floats. */
+QB_INLINE __m512i pair_of(__m512 first, __m512 second)
+{
+    __m512i a = _mm512_srli_epi32(_mm512_castps_si512(first), 16);
+    return blend_bits(_mm512_castps_si512(second), a, _mm512_set1_epi32((int)UPPER));
+}
+
 /* ---- int8 ---- */
 
 /* Codes less their offset, as they are: sub-scales are in the codes, or there are none. */
@@ -75,10 +82,39 @@ QB_INLINE void scale_panel(int64_t n_k, int sub, int offset, struct qb_panel *p)
     p->n_planes = 2;
 }
 
+/* Pairs of minima of 16 rows, of 16 or of 32 weights each, as pairs of those of 16: 8 vectors, twice. */
+QB_INLINE void split_minima(const int16_t *pair, bool of_32, uint16_t *to)
+{
+    QB_UNROLL
+    for (int i = 0; i < 8; i++) {
+        __m512i both = _mm512_load_si512(pair + (of_32 ? i / 2 : i) * QB_PANEL_ROWS * 2);
+        __m512i first = _mm512_srai_epi32(_mm512_slli_epi32(both, 16), 16),
+                second = _mm512_srai_epi32(both, 16);
+        if (of_32)
+            first = second = i % 2 ? second : first;
+        __m512i v = pair_of(_mm512_cvtepi32_ps(first), _mm512_cvtepi32_ps(second));
+        _mm512_store_si512(to + i * QB_PANEL_ROWS * 2, v);
+        _mm512_store_si512(to + (i + 8) * QB_PANEL_ROWS * 2, v);
+    }
+}
+
+static void split_all_minima(enum qb_min_kind kind, int64_t n_k, struct qb_panel *p)
+{
+    int per = qb_min_weights(kind);
+    for (int64_t b = 0; b < n_k / 256; b++) {
+        for (int half = 0; half < 2; half++) {
+            const int16_t *pair = p->min_pair + b * (256 / per) * QB_PANEL_ROWS + 32 * half;
+            split_minima(pair, per == 32, p->min_plane + b * QB_MIN_PLANE + 32 * half);
+        }
+    }
+}
+
 void qb_split_panel_q8_256_amx(const struct qb_format *f, int64_t n_k, struct qb_panel *p)
 {
     int offset = p->offset_shift == QB_OFFSET_NONE ? 0 : 1 << p->offset_shift;
-    p->min = f->min;
+    p->has_min = qb_min_is_integer(f->min);
+    if (p->has_min)
+        split_all_minima(f->min, n_k, p);
     if (!p->int_scales)
         take_codes(n_k, offset, p);
     else if (f->sub == 16)
@@ -88,13 +124,6 @@ void qb_split_panel_q8_256_amx(const struct qb_format *f, int64_t n_k, struct qb
 }
 
 /* ---- bf16 ---- */
-
-/* Weights k and k + 1 of 16 rows side by side: the upper halves of floats. */
-QB_INLINE __m512i pair_of(__m512 first, __m512 second)
-{
-    __m512i a = _mm512_srli_epi32(_mm512_castps_si512(first), 16);
-    return blend_bits(_mm512_castps_si512(second), a, _mm512_set1_epi32((int)UPPER));
-}
 
 /* What is left of a weight after its first 8 bits. */
 QB_INLINE __m512 rest_of(__m512 x)
@@ -200,7 +229,7 @@ static void take_bf16(int64_t n_k, struct qb_panel *p)
 
 void qb_split_panel_bf16_amx(const struct qb_format *f, int64_t n_k, struct qb_panel *p)
 {
-    p->min = QB_MIN_NONE;
+    p->has_min = false;
     if (f->quantized)
         split_integers(f, n_k, p);
     else

@@ -10,6 +10,7 @@
 #define GEMV_ROWS 1024
 #define GEMV_K    4096
 #define ACT_COLS  32
+#define PLANES_K  256 /* of a panel of planes, as the engine cuts them */
 
 /* Everything that a call needs; lives in the memory of the case. */
 struct job {
@@ -69,7 +70,7 @@ void qb_bench_gemv(struct qb_check *c, const struct qb_kernel *k, struct qb_chec
 static void run_tile(void *arg)
 {
     struct job *j = arg;
-    ((qb_tile_fn *)j->k->fn)(&j->panel, &j->p.a, 0, j->p.a.n_tiles, 0, QB_PANEL_K, NULL, 0, j->out,
+    ((qb_tile_fn *)j->k->fn)(&j->panel, &j->p.a, 0, j->p.a.n_tiles, 0, j->p.n_k, NULL, 0, j->out,
                              QB_PANEL_ROWS);
 }
 
@@ -103,13 +104,13 @@ static void prepare_scales(struct job *j, const struct qb_kernel_set *all)
 
 /* What a tile kernel is timed with: a panel of f, activations of n_cols columns. */
 static struct job *tile_job(struct qb_check *c, const struct qb_kernel *k, const struct qb_format *f,
-                            int n_cols, struct qb_check_bench *b)
+                            int n_cols, int64_t n_k, struct qb_check_bench *b)
 {
-    struct job *j = make_job(c, k, f, QB_LAYOUT_PLAIN, QB_PANEL_ROWS, QB_PANEL_K);
+    struct job *j = make_job(c, k, f, QB_LAYOUT_PLAIN, QB_PANEL_ROWS, n_k);
     j->out = qb_check_output(c, (size_t)(QB_PANEL_ROWS * n_cols) * sizeof(float), 64);
     qb_panel_init(&j->panel, qb_check_input(c, qb_panel_bytes(), 64));
-    *b = (struct qb_check_bench){run_tile, j, (double)QB_PANEL_ROWS * QB_PANEL_K * n_cols,
-                                 (double)QB_PANEL_ROWS * QB_PANEL_K};
+    *b = (struct qb_check_bench){run_tile, j, (double)(QB_PANEL_ROWS * n_k * n_cols),
+                                 (double)(QB_PANEL_ROWS * n_k)};
     return j;
 }
 
@@ -118,23 +119,23 @@ static void decode_panel(struct job *j)
     const struct qb_kernel *decode =
         qb_check_scalar_row(QB_OP_DECODE_PANEL, j->p.format->id, QB_LAYOUT_PLAIN);
     if (decode)
-        ((qb_decode_panel_fn *)decode->fn)(&j->p.m, 0, QB_PANEL_ROWS, 0, QB_PANEL_K, &j->panel);
+        ((qb_decode_panel_fn *)decode->fn)(&j->p.m, 0, QB_PANEL_ROWS, 0, j->p.n_k, &j->panel);
 }
 
-/* Two planes of Q4_K or Q4_0, and some tiles a call, which share what a call costs. */
+/* Two planes, and tiles as many as the engine has in a call. */
 static void bench_planes(struct qb_check *c, const struct qb_kernel *k, struct qb_check_bench *b)
 {
     bool bf16 = k->key == QB_TILE_PLANES_BF16;
-    const int n_cols = 4 * k->max_cols;
-    const struct qb_format *f = qb_format_get(bf16 ? QB_FORMAT_Q4_0 : QB_FORMAT_Q6_K);
-    struct job *j = tile_job(c, k, f, n_cols, b);
+    const int n_cols = 16 * k->max_cols;
+    const struct qb_format *f = qb_format_get(bf16 ? QB_FORMAT_Q4_0 : QB_FORMAT_Q4_K);
+    struct job *j = tile_job(c, k, f, n_cols, PLANES_K, b);
     j->form = qb_planes_form(k, f);
     j->p.format = &j->form;
     j->p.act_kind = bf16 ? QB_ACT_BF16 : QB_ACT_Q8_256;
     qb_problem_weights(c, &j->p);
     qb_problem_activations(c, &j->p, n_cols, k->max_cols);
     decode_panel(j);
-    qb_split_panel_by_weight(c, &j->form, j->p.act_kind, QB_PANEL_K, &j->panel);
+    qb_split_panel_by_weight(c, &j->form, j->p.act_kind, PLANES_K, &j->panel);
 }
 
 void qb_bench_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_check_bench *b)
@@ -146,7 +147,7 @@ void qb_bench_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_chec
     }
     if (qb_kernel_set_select(&all, k->isa, NULL) != QB_OK)
         all = (struct qb_kernel_set){.isa = k->isa};
-    struct job *j = tile_job(c, k, format_of_tile(k, &all), k->max_cols, b);
+    struct job *j = tile_job(c, k, format_of_tile(k, &all), k->max_cols, QB_PANEL_K, b);
     j->p.near_scales = all.fix_scales && j->p.act_kind == QB_ACT_Q8_32;
     qb_problem_weights(c, &j->p);
     qb_problem_activations(c, &j->p, k->max_cols, k->max_cols);

@@ -141,6 +141,11 @@ size_t qb_plane_bytes(enum qb_act_kind kind, int64_t n_k)
     return kind == QB_ACT_BF16 ? (size_t)(n_k + 31) / 32 * 32 * ROWS * 2 : (size_t)n_k * ROWS;
 }
 
+size_t qb_min_plane_bytes(int64_t n_k)
+{
+    return (size_t)(n_k / 256) * QB_MIN_PLANE * sizeof(uint16_t);
+}
+
 /* A code less its offset, times its integer scale if it has one. */
 static int scaled_code(const struct qb_panel *p, const struct qb_format *f, int64_t k, int r)
 {
@@ -189,15 +194,33 @@ static void split_bf16(const struct qb_format *f, int64_t n_k, struct qb_panel *
     }
 }
 
+static void split_minima(struct qb_check *c, const struct qb_format *f, int64_t n_k, struct qb_panel *p)
+{
+    int per = qb_min_weights(f->min);
+    p->min_plane = qb_check_input(c, qb_min_plane_bytes(n_k), 64);
+    for (int64_t i = 0; i < n_k / 16; i++) { /* minima of 16 weights */
+        int64_t j = i * 16 / per, block = i / 16, at = i % 16;
+        for (int r = 0; r < ROWS; r++) {
+            uint16_t min = qb_f32_to_bf16(p->min_pair[(j / 2 * ROWS + r) * 2 + j % 2]);
+            for (int64_t copy = at; copy < 32; copy += 16)
+                p->min_plane[block * QB_MIN_PLANE + (copy / 2 * ROWS + r) * 2 + copy % 2] = min;
+        }
+    }
+}
+
 void qb_split_panel_by_weight(struct qb_check *c, const struct qb_format *f, enum qb_act_kind kind,
                               int64_t n_k, struct qb_panel *p)
 {
     size_t bytes = qb_plane_bytes(kind, n_k) * (kind == QB_ACT_BF16 ? 3 : 2);
     p->plane = qb_check_input(c, bytes, 64);
     memset(p->plane, 0, bytes);
-    p->min = kind == QB_ACT_BF16 ? QB_MIN_NONE : f->min;
-    if (kind == QB_ACT_BF16)
+    p->has_min = false;
+    if (kind == QB_ACT_BF16) {
         split_bf16(f, n_k, p);
-    else
-        split_int8(f, n_k, p);
+        return;
+    }
+    split_int8(f, n_k, p);
+    p->has_min = qb_min_is_integer(f->min);
+    if (p->has_min)
+        split_minima(c, f, n_k, p);
 }

@@ -34,7 +34,8 @@ void qb_split_panel_by_weight(struct qb_check *c, const struct qb_format *f, enu
 /* Is a tile kernel one for planes, and which form have the panels of a format that become them? */
 bool qb_takes_planes(const struct qb_kernel *tile);
 struct qb_format qb_planes_form(const struct qb_kernel *k, const struct qb_format *f);
-/* Bytes of a plane. */
+/* Bytes of a plane, and of all of min_plane. */
 size_t qb_plane_bytes(enum qb_act_kind kind, int64_t n_k);
+size_t qb_min_plane_bytes(int64_t n_k);
 
 #endif

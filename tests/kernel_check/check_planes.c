@@ -10,7 +10,7 @@
 
 /* The planes are those, and what has none is 0; one more than needed may be there. */
 static void compare_planes(struct qb_check *c, const struct qb_panel *got, const struct qb_panel *want,
-                           size_t bytes, int most)
+                           size_t bytes, size_t min_bytes, int most)
 {
     if (got->n_planes < 1 || got->n_planes > most || got->n_planes < want->n_planes) {
         qb_check_fail(c, "%d planes, %d needed of at most %d", got->n_planes, want->n_planes, most);
@@ -18,8 +18,10 @@ static void compare_planes(struct qb_check *c, const struct qb_panel *got, const
     }
     for (int i = 0; i < got->n_planes; i++)
         qb_check_bytes(c, "plane", got->plane + (size_t)i * bytes, want->plane + (size_t)i * bytes, bytes);
-    if (got->min != want->min)
-        qb_check_fail(c, "minima of kind %d, not %d", (int)got->min, (int)want->min);
+    if (got->has_min != want->has_min)
+        qb_check_fail(c, "has_min is %d, not %d", got->has_min, want->has_min);
+    if (want->has_min)
+        qb_check_bytes(c, "minima", got->min_plane, want->min_plane, min_bytes);
 }
 
 /* The sign of a piece that is 0 means nothing. */
@@ -44,12 +46,13 @@ static void check_split(struct qb_check *c, const struct qb_kernel *k, struct qb
     struct qb_panel panel = qb_trusted_panel(c, p, bf16, 0, n_rows, k0, n_k), want = panel;
     qb_split_panel_by_weight(c, p->format, kind, n_k, &want);
     panel.plane = qb_check_output(c, bytes * (size_t)most, 64);
+    panel.min_plane = qb_check_output(c, qb_min_plane_bytes(n_k), 64);
     ((qb_split_panel_fn *)k->fn)(p->format, n_k, &panel);
     if (kind == QB_ACT_BF16) {
         drop_signs_of_zeros(panel.plane, bytes * (size_t)most);
         drop_signs_of_zeros(want.plane, bytes * (size_t)most);
     }
-    compare_planes(c, &panel, &want, bytes, most);
+    compare_planes(c, &panel, &want, bytes, qb_min_plane_bytes(n_k), most);
 }
 
 void qb_check_split_panel(struct qb_check *c, const struct qb_kernel *k)
@@ -98,5 +101,6 @@ void qb_bench_split_panel(struct qb_check *c, const struct qb_kernel *k, struct 
     qb_problem_weights(c, &p);
     j->panel = qb_trusted_panel(c, &p, false, 0, QB_PANEL_ROWS, 0, PLANES_K);
     j->panel.plane = qb_check_output(c, qb_plane_bytes((enum qb_act_kind)k->key, PLANES_K) * 3, 64);
+    j->panel.min_plane = qb_check_output(c, qb_min_plane_bytes(PLANES_K), 64);
     *b = (struct qb_check_bench){run_split, j, 0, (double)QB_PANEL_ROWS * PLANES_K};
 }
