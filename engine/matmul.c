@@ -17,6 +17,7 @@
 #include "base/mem.h"
 
 #define GROUP_STRIPS  4 /* panels whose results build up side by side */
+#define PLANES_STRIPS 8 /* the same on matrix units, which are done with a panel so soon that L3 is felt */
 #define LINE          64
 #define FEW_COLS      64 /* up to so many, all activations fit in L2: panels one by one, each read as a stream */
 #define MAX_CHUNK     512 /* columns whose slice fits in L2 */
@@ -35,7 +36,7 @@ static int chunk_cols(int max_cols)
 
 static size_t results_bytes(int max_cols)
 {
-    size_t batch = (size_t)GROUP_STRIPS * QB_PANEL_ROWS * (size_t)chunk_cols(max_cols) * sizeof(float);
+    size_t batch = (size_t)PLANES_STRIPS * QB_PANEL_ROWS * (size_t)chunk_cols(max_cols) * sizeof(float);
     size_t fused = (size_t)GATE_UP_CHUNK * QB_GEMV_MAX_COLS * sizeof(float);
     return batch > fused ? batch : fused;
 }
@@ -378,8 +379,8 @@ static void multiply_strips(const struct job *j, int64_t first, int n, const str
 static void batch(struct qb_worker *w, const struct job *j, int64_t n_strips, struct scratch *s)
 {
     int64_t begin, end;
-    int unit = j->gated ? 2 : 1;
-    struct plan plan = make_plan(n_strips / unit, GROUP_STRIPS / unit, j->a, w->n);
+    int unit = j->gated ? 2 : 1, group = j->a->by_column ? PLANES_STRIPS : GROUP_STRIPS;
+    struct plan plan = make_plan(n_strips / unit, group / unit, j->a, w->n);
     while (qb_pool_loop_next(w, plan.n_items, 1, &begin, &end)) {
         int64_t first;
         int count, chunk;

@@ -3,13 +3,15 @@
  * are not used: that of gcc 12 for ldtilecfg says that 8 bytes are read, and the compiler then drops stores
  * to the others.
  *
- * A tile is 16 rows of 64 bytes at most. Numbers may be macros. Every kernel configures before its first use
- * and releases after its last one: tiles that stay in use make each switch of threads slower.
+ * A tile is 16 rows of 64 bytes at most. Numbers may be macros. Every kernel configures before its first use.
+ * Nobody releases: the operating system does before a core rests, and saves tiles only of threads that have
+ * them.
  */
 #ifndef QB_KERNELS_SIMD_AMX_H
 #define QB_KERNELS_SIMD_AMX_H
 
 #include <stdint.h>
+#include <string.h>
 
 /* What ldtilecfg reads. Palette 1 is the only one; colsb: bytes of a row; tiles of no rows are not there. */
 struct amx_config {
@@ -30,6 +32,18 @@ _Static_assert(sizeof(struct amx_config) == 64, "ldtilecfg reads 64 bytes");
 static inline __attribute__((always_inline)) void amx_configure(const struct amx_config *config)
 {
     __asm__ volatile("ldtilecfg %0" : : "m"(*config));
+}
+
+/*
+ * The same, unless the tiles are so already: storing the configuration costs nothing beside loading it, which
+ * waits for all that came before (270 cycles). So kernels that are called one after the other leave it.
+ */
+static inline __attribute__((always_inline)) void amx_keep(const struct amx_config *config)
+{
+    struct amx_config now;
+    __asm__ volatile("sttilecfg %0" : "=m"(now));
+    if (memcmp(&now, config, sizeof now) != 0)
+        amx_configure(config);
 }
 
 /* Back to the initial state: no tile is in use. */
@@ -57,6 +71,15 @@ static inline __attribute__((always_inline)) void amx_release(void)
                      : "r"(base), "r"((int64_t)(stride)), "i"(at)                                            \
                      : "memory")
 #define AMX_ZERO(tile) __asm__ volatile("tilezero " AMX_REG(tile) : :)
+
+/* Ask for n rows of 64 bytes: loads of tiles from L2 wait for their lines, and no hardware follows from tile
+ * to tile. */
+static inline __attribute__((always_inline)) void amx_expect(const void *rows, int n)
+{
+#pragma GCC unroll 16
+    for (int i = 0; i < n; i++)
+        __builtin_prefetch((const char *)rows + 64 * i);
+}
 
 /*
  * Products: c[m][n] += sum over k and i < 4 of a[m][4 k + i] * b[k][4 n + i], c of int32, a and b of bytes.

@@ -33,7 +33,7 @@ static void configure(int width0, int width1)
     struct amx_config c = AMX_CONFIG_FULL;
     c.rows[0] = c.rows[1] = c.rows[LEFT0] = (uint8_t)width0;
     c.rows[2] = c.rows[3] = c.rows[LEFT1] = (uint8_t)width1;
-    amx_configure(&c);
+    amx_keep(&c);
 }
 
 #define START(sum0, sum1, part)                                                                              \
@@ -104,7 +104,12 @@ void qb_tile_planes_bf16_amx(const struct qb_panel *p, const struct qb_act *a, i
         for (int i = 0; i < 2 && t0 < t1; i++, t0++) {
             int w;
             int64_t c0 = qb_act_tile(a, t0, &w);
-            part[i] = (struct part){w, a->bf16 + (c0 * all + k0 / STEP_K * w) * STEP_K, from, ldf, out, ldo};
+            part[i] = (struct part){.width = w,
+                                    .x = a->bf16 + (c0 * all + k0 / STEP_K * w) * STEP_K,
+                                    .from = from,
+                                    .ldf = ldf,
+                                    .out = out,
+                                    .ldo = ldo};
             from = qb_start_at(from, (size_t)w * ldf);
             out += (size_t)w * ldo;
         }
@@ -118,5 +123,4 @@ void qb_tile_planes_bf16_amx(const struct qb_panel *p, const struct qb_act *a, i
         else
             multiply_one(&part[0], p->plane, p->n_planes, plane, steps);
     }
-    amx_release();
 }

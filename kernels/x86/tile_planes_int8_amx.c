@@ -56,7 +56,7 @@ static void configure(int width)
     for (int tile = 0; tile <= LEFT; tile++)
         c.rows[tile] = (uint8_t)width;
     c.rows[MIN] = (uint8_t)width;
-    amx_configure(&c);
+    amx_keep(&c);
 }
 
 /* 256 times what the lanes hold. By bytes: shifts share a port with all multiplications while tiles work. */
@@ -128,7 +128,8 @@ QB_INLINE void fold_step(struct fold f, const struct sums *sums, int step, struc
         AMX_DOT_BF16(MIN, LEFT, 5);                                                                          \
     } while (0)
 
-/* Step `step` of a block: q, [column][64]; upper and lower, the planes of the block. */
+/* Step `step` of a block: q, [column][64], of the next tile `ahead` bytes on; upper and lower, the planes of
+ * the block. */
 #define MULTIPLY_STEP(step_)                                                                                 \
     do {                                                                                                     \
         enum { step = step_, at = step * STEP_K * QB_PANEL_ROWS };                                           \
@@ -149,12 +150,13 @@ QB_INLINE void fold_step(struct fold f, const struct sums *sums, int step, struc
         }                                                                                                    \
         if (s.min && step == 0)                                                                              \
             NEXT_MIN(1, 0);                                                                                  \
+        amx_expect(q + ahead, s.width > 0 ? s.width : width);                                                \
         fold_step(before, sums, step, s);                                                                    \
         q += STEP_K * (s.width > 0 ? s.width : width);                                                       \
     } while (0)
 
 /* 256 weights, and meanwhile what is left to do of those before. */
-QB_INLINE void multiply_block(const int8_t *q, const uint16_t *nsum, const uint8_t *upper,
+QB_INLINE void multiply_block(const int8_t *q, int64_t ahead, const uint16_t *nsum, const uint8_t *upper,
                               const uint8_t *lower, const uint16_t *min, struct fold before, int width,
                               struct sums *sums, struct planes_shape s)
 {
@@ -211,8 +213,8 @@ QB_INLINE void run_width(const struct qb_panel *p, const struct qb_act *a, int c
             int64_t k = k0 + b * BLOCK_K;
             const uint8_t *upper = p->plane + b * BLOCK_K * QB_PANEL_ROWS;
             const uint16_t *nsum = a->nsum_bf16 + (c0 * (a->n_k / 256) + k / 256 * width) * 32;
-            multiply_block(a->q + c0 * a->n_k + k * width, nsum, upper, upper + n_k * QB_PANEL_ROWS,
-                           p->min_plane + b * QB_MIN_PLANE, f, width, &sums, s);
+            multiply_block(a->q + c0 * a->n_k + k * width, a->n_k * width, nsum, upper,
+                           upper + n_k * QB_PANEL_ROWS, p->min_plane + b * QB_MIN_PLANE, f, width, &sums, s);
             f = fold_of(p, a, c0, width, k, b, s);
             f.from = b == 0 ? from : out;
             f.ldf = b == 0 ? ldf : ldo;
@@ -247,7 +249,6 @@ QB_INLINE void run(const struct qb_panel *p, const struct qb_act *a, int t0, int
         out += (size_t)((end - t0) * width) * ldo;
         t0 = end;
     }
-    amx_release();
 }
 
 #define PLANES_FN(name, planes, min)                                                                         \
