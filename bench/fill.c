@@ -154,7 +154,7 @@ static void describe_kernels(struct qb_buf *b, const struct qb_model *m, const s
                       share);
         append_kernel(b, set, QB_OP_GEMV, (int)u->format->id, (int)u->layout);
         append_kernel(b, set, QB_OP_DECODE_PANEL, (int)u->format->id, (int)u->layout);
-        append_kernel(b, set, QB_OP_TILE, (int)qb_kernel_set_tile_class(set, u->format), 0);
+        append_kernel(b, set, QB_OP_TILE, (int)qb_kernel_set_tile_class(set, u->format, QB_MANY_COLS), 0);
     }
 }
 

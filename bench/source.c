@@ -149,7 +149,7 @@ enum qb_status qb_source_load(struct qb_model **out, const struct qb_variant *v,
 /* The class of the dot product for weights of this format. */
 static enum qb_peak_class class_of(const struct qb_kernel_set *set, const struct qb_format *f)
 {
-    enum qb_act_kind act = qb_kernel_set_act(set, f, QB_GEMV_MAX_COLS + 1);
+    enum qb_act_kind act = qb_kernel_set_act(set, f, QB_MANY_COLS);
     if (qb_act_block(act))
         return QB_PEAK_INT8;
     return act == QB_ACT_BF16 && set->bf16 ? QB_PEAK_BF16 : QB_PEAK_F32;

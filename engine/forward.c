@@ -33,7 +33,8 @@ static void init_acts(struct qb_forward *f, const struct qb_matrix *const *to, i
     for (int i = 0; i < n_to; i++) {
         enum qb_act_kind k = kind_of(f, to[i]);
         if (!used[k])
-            qb_act_init(&f->act[k], k, f->n, to[i]->n_cols, f->set->tile_cols[k], storage[k]);
+            qb_act_init(&f->act[k], k, f->n, to[i]->n_cols, qb_kernel_set_tile_cols(f->set, k, f->n),
+                        storage[k]);
         used[k] = true;
     }
 }

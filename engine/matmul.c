@@ -325,7 +325,7 @@ static int column_at(const struct job *j, const struct chunk *ch, int t)
 static void multiply_slice(const struct job *j, const struct slice *s, const struct slice *next,
                            const struct chunk *ch, struct qb_panel *panel, float *results)
 {
-    qb_tile_fn *tile = j->set->tile[qb_kernel_set_tile_class(j->set, s->p->w->format)];
+    qb_tile_fn *tile = j->set->tile[qb_kernel_set_tile_class(j->set, s->p->w->format, j->a->n_cols)];
     struct ends e = ends_of(j, s, ch, results);
     struct stream ahead = {.runs = 0};
     int step = e.far ? FAR_TILES : CALL_TILES,

@@ -219,7 +219,8 @@ struct qb_kernel_set {
     qb_gemv_fn *gemv[QB_FORMAT_COUNT][QB_LAYOUT_COUNT];
     qb_tile_fn *tile[QB_TILE_CLASS_COUNT];
     qb_act_fn *act[QB_ACT_KIND_COUNT];
-    int tile_cols[QB_ACT_KIND_COUNT]; /* activation tile width that all tile kernels for the kind take */
+    int tile_cols[QB_ACT_KIND_COUNT]; /* activation tile width that all tile kernels for the kind take, */
+    int planes_cols;                  /* and those for planes */
     qb_split_panel_fn *split_panel[QB_ACT_KIND_COUNT]; /* NULL: no matrix unit takes the kind */
     qb_scale_steps_fn *scale_steps; /* NULL: tile kernels of this level take no stepped panels */
     qb_fix_scales_fn *fix_scales;   /* NULL: ... no fixed ones */
@@ -246,10 +247,22 @@ const struct qb_kernel *qb_kernel_set_row(const struct qb_kernel_set *set, enum 
 /* The layout that is fastest for a format under this set (what @auto means), given the row count. */
 enum qb_layout_id qb_kernel_set_auto_layout(const struct qb_kernel_set *set, const struct qb_format *f,
                                             int64_t n_rows);
-/* The activation kind that products of n_cols columns with this format take under this set. */
+/*
+ * Batches of so many columns go to matrix units, where a set has them: with fewer, splitting panels costs
+ * more than it saves (docs/performance.md). Weights per 256, others; BF16 is not split and takes any batch
+ * there.
+ */
+#define QB_PLANES_INT8_COLS 24
+#define QB_PLANES_BF16_COLS 96
+/* A number of columns that is a batch in every sense, for who asks without one. */
+#define QB_MANY_COLS 512
+
+/* What products of n_cols columns with this format take under this set: the kind of activations, the width of
+ * their tiles, and the tile class, if they are more than QB_GEMV_MAX_COLS. */
 enum qb_act_kind qb_kernel_set_act(const struct qb_kernel_set *set, const struct qb_format *f, int n_cols);
-/* The tile class that its batches take: those of more than QB_GEMV_MAX_COLS columns. */
-enum qb_tile_class qb_kernel_set_tile_class(const struct qb_kernel_set *set, const struct qb_format *f);
+int qb_kernel_set_tile_cols(const struct qb_kernel_set *set, enum qb_act_kind kind, int n_cols);
+enum qb_tile_class qb_kernel_set_tile_class(const struct qb_kernel_set *set, const struct qb_format *f,
+                                            int n_cols);
 
 /* One row of a matrix in any layout as f32 (embedding lookup, tests): exact. */
 void qb_matrix_decode_row(const struct qb_matrix *m, int64_t row, float *out);

@@ -100,51 +100,46 @@ static void choose_matrix_kernels(struct chooser *c, struct qb_kernel_set *set)
     set->fix_scales = fix ? (qb_fix_scales_fn *)fix->fn : NULL;
 }
 
-static bool is_planes(enum qb_tile_class t)
+/* Do tiles of a class, which take no planes, multiply activations of a kind? */
+static bool tile_takes(enum qb_tile_class t, enum qb_act_kind kind)
 {
-    return t == QB_TILE_PLANES_INT8 || t == QB_TILE_PLANES_BF16;
+    int block = qb_act_block(kind);
+    if (block == 0)
+        return t == (kind == QB_ACT_BF16 ? QB_TILE_BF16 : QB_TILE_F32);
+    return block == 32 ? t <= QB_TILE_M32_A32 : t > QB_TILE_M32_A32 && t < QB_TILE_F32;
 }
 
-/* Do tiles of a class multiply activations of a kind? */
-static bool tile_takes(enum qb_tile_class t, enum qb_act_kind kind, bool planes)
+/* Operations of matrix units, which no set must have. */
+static void choose_planes(struct chooser *c, struct qb_kernel_set *set)
 {
-    switch (kind) {
-    case QB_ACT_F32:
-        return t == QB_TILE_F32;
-    case QB_ACT_BF16:
-        return t == (planes ? QB_TILE_PLANES_BF16 : QB_TILE_BF16);
-    default:;
-        bool a32 = t <= QB_TILE_M32_A32, a256 = t > QB_TILE_M32_A32 && t < QB_TILE_F32;
-        if (planes && qb_act_block(kind) == 256)
-            return t == QB_TILE_PLANES_INT8;
-        return qb_act_block(kind) == 32 ? a32 : a256;
+    const struct qb_kernel *i8 = find_row(c->limit, c->bf16, QB_OP_TILE, QB_TILE_PLANES_INT8, 0);
+    const struct qb_kernel *bf16 = find_row(c->limit, c->bf16, QB_OP_TILE, QB_TILE_PLANES_BF16, 0);
+    for (int kind = 0; kind < QB_ACT_KIND_COUNT; kind++) {
+        const struct qb_kernel *split = find_row(c->limit, c->bf16, QB_OP_SPLIT_PANEL, kind, 0);
+        set->split_panel[kind] = split ? (qb_split_panel_fn *)split->fn : NULL;
     }
+    set->planes = set->bf16 && i8 && bf16 && set->split_panel[QB_ACT_BF16] && set->split_panel[QB_ACT_Q8_256];
+    if (!set->planes)
+        return;
+    set->tile[QB_TILE_PLANES_INT8] = (qb_tile_fn *)i8->fn;
+    set->tile[QB_TILE_PLANES_BF16] = (qb_tile_fn *)bf16->fn;
+    set->planes_cols = i8->max_cols < bf16->max_cols ? i8->max_cols : bf16->max_cols;
 }
 
 /* The tile kernels, and for each kind of activations the width of the narrowest that takes them. */
 static void choose_tiles(struct chooser *c, struct qb_kernel_set *set)
 {
-    int cols[QB_TILE_CLASS_COUNT];
-    for (int t = 0; t < QB_TILE_CLASS_COUNT; t++) {
-        const struct qb_kernel *k = is_planes((enum qb_tile_class)t)
-                                        ? find_row(c->limit, c->bf16, QB_OP_TILE, t, 0)
-                                        : choose_row(c, QB_OP_TILE, t, 0);
+    for (int kind = 0; kind < QB_ACT_KIND_COUNT; kind++)
+        set->tile_cols[kind] = QB_MAX_VECTOR_COLS;
+    for (int t = 0; t < QB_TILE_PLANES_INT8; t++) {
+        const struct qb_kernel *k = choose_row(c, QB_OP_TILE, t, 0);
         set->tile[t] = k ? (qb_tile_fn *)k->fn : NULL;
-        cols[t] = k ? k->max_cols : QB_MAX_TILE_COLS;
+        for (int kind = 0; kind < QB_ACT_KIND_COUNT; kind++)
+            if (k && tile_takes((enum qb_tile_class)t, (enum qb_act_kind)kind) &&
+                k->max_cols < set->tile_cols[kind])
+                set->tile_cols[kind] = k->max_cols;
     }
-    for (int kind = 0; kind < QB_ACT_KIND_COUNT; kind++) {
-        const struct qb_kernel *split = find_row(c->limit, c->bf16, QB_OP_SPLIT_PANEL, kind, 0);
-        set->split_panel[kind] = split ? (qb_split_panel_fn *)split->fn : NULL;
-    }
-    set->planes = set->bf16 && set->split_panel[QB_ACT_BF16] && set->split_panel[QB_ACT_Q8_256] &&
-                  set->tile[QB_TILE_PLANES_INT8] && set->tile[QB_TILE_PLANES_BF16];
-    for (int kind = 0; kind < QB_ACT_KIND_COUNT; kind++) {
-        set->tile_cols[kind] = QB_MAX_TILE_COLS;
-        for (int t = 0; t < QB_TILE_CLASS_COUNT; t++)
-            if (tile_takes((enum qb_tile_class)t, (enum qb_act_kind)kind, set->planes) &&
-                cols[t] < set->tile_cols[kind])
-                set->tile_cols[kind] = cols[t];
-    }
+    choose_planes(c, set);
 }
 
 static void choose_vector_kernels(struct chooser *c, struct qb_kernel_set *set)
@@ -239,18 +234,28 @@ enum qb_layout_id qb_kernel_set_auto_layout(const struct qb_kernel_set *set, con
     return best_level >= layout_level(set, f, QB_LAYOUT_PLAIN) ? best : QB_LAYOUT_PLAIN;
 }
 
-/* What batches take where there are matrix units: these have no use for scales per 32. */
-static enum qb_act_kind planes_act(enum qb_act_kind act)
-{
-    return qb_act_block(act) == 32 ? QB_ACT_BF16 : act;
-}
-
 enum qb_act_kind qb_kernel_set_act(const struct qb_kernel_set *set, const struct qb_format *f, int n_cols)
 {
     if (set->reference || (f->act == QB_ACT_BF16 && !set->bf16))
         return QB_ACT_F32;
     enum qb_act_kind act = qb_panel_form(f, set->isa).act;
-    return set->planes && n_cols > QB_GEMV_MAX_COLS ? planes_act(act) : act;
+    /* matrix units have no use for scales per 32 */
+    bool split = set->planes && n_cols >= QB_PLANES_BF16_COLS && qb_act_block(act) == 32;
+    return split ? QB_ACT_BF16 : act;
+}
+
+/* Do activations of a kind meet planes? */
+static bool takes_planes(const struct qb_kernel_set *set, enum qb_act_kind kind, int n_cols)
+{
+    if (!set->planes)
+        return false;
+    return kind == QB_ACT_BF16 ? n_cols > QB_GEMV_MAX_COLS
+                               : kind == QB_ACT_Q8_256 && n_cols >= QB_PLANES_INT8_COLS;
+}
+
+int qb_kernel_set_tile_cols(const struct qb_kernel_set *set, enum qb_act_kind kind, int n_cols)
+{
+    return takes_planes(set, kind, n_cols) ? set->planes_cols : set->tile_cols[kind];
 }
 
 /* The class of an integer format by the traits of its panels. */
@@ -284,17 +289,18 @@ static enum qb_tile_class integer_class(const struct qb_format *f)
     QB_BUG("no tile class for %s", f->name);
 }
 
-enum qb_tile_class qb_kernel_set_tile_class(const struct qb_kernel_set *set, const struct qb_format *f)
+enum qb_tile_class qb_kernel_set_tile_class(const struct qb_kernel_set *set, const struct qb_format *f,
+                                            int n_cols)
 {
-    switch (qb_kernel_set_act(set, f, QB_GEMV_MAX_COLS + 1)) {
+    enum qb_act_kind act = qb_kernel_set_act(set, f, n_cols);
+    bool planes = takes_planes(set, act, n_cols);
+    switch (act) {
     case QB_ACT_F32:
         return QB_TILE_F32;
     case QB_ACT_BF16:
-        return set->planes ? QB_TILE_PLANES_BF16 : QB_TILE_BF16;
+        return planes ? QB_TILE_PLANES_BF16 : QB_TILE_BF16;
     default:;
-        if (set->planes)
-            return QB_TILE_PLANES_INT8;
         const struct qb_format form = qb_panel_form(f, set->isa);
-        return integer_class(&form);
+        return planes ? QB_TILE_PLANES_INT8 : integer_class(&form);
     }
 }

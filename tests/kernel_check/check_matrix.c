@@ -411,8 +411,8 @@ void qb_check_tile(struct qb_check *c, const struct qb_kernel *k)
         qb_check_fail(c, "takes %d columns, not %d to %d", k->max_cols, QB_GEMV_MAX_COLS, QB_MAX_TILE_COLS);
     for (int i = 0; i < QB_FORMAT_COUNT; i++) {
         const struct qb_format *f = qb_format_get((enum qb_format_id)i);
-        if ((int)qb_kernel_set_tile_class(&bf16, f) == k->key ||
-            (int)qb_kernel_set_tile_class(&f32, f) == k->key)
+        if ((int)qb_kernel_set_tile_class(&bf16, f, QB_MANY_COLS) == k->key ||
+            (int)qb_kernel_set_tile_class(&f32, f, QB_MANY_COLS) == k->key)
             check_tile_format(c, k, f);
     }
 }

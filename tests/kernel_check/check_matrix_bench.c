@@ -81,7 +81,8 @@ static const struct qb_format *format_of_tile(const struct qb_kernel *k, const s
     const struct qb_format *f = qb_format_get((enum qb_format_id)0);
     for (int i = 0; i < QB_FORMAT_COUNT; i++) {
         const struct qb_format *other = qb_format_get((enum qb_format_id)i);
-        if ((int)qb_kernel_set_tile_class(&set, other) != k->key || qb_panel_form(f, k->isa).int_scales)
+        if ((int)qb_kernel_set_tile_class(&set, other, QB_MANY_COLS) != k->key ||
+            qb_panel_form(f, k->isa).int_scales)
             continue;
         f = other;
         if (all->fix_scales && qb_panel_form(f, k->isa).act == QB_ACT_Q8_32)

@@ -61,7 +61,7 @@ void qb_check_split_panel(struct qb_check *c, const struct qb_kernel *k)
     for (int i = 0; i < QB_FORMAT_COUNT; i++) {
         const struct qb_format *f = qb_format_get((enum qb_format_id)i), form = qb_planes_form(k, f);
         struct qb_problem p = {0};
-        if ((int)qb_kernel_set_act(&set, f, QB_GEMV_MAX_COLS + 1) != k->key)
+        if ((int)qb_kernel_set_act(&set, f, QB_MANY_COLS) != k->key)
             continue;
         for (int shape = 0; shape < qb_problem_shapes(); shape++) {
             qb_problem_set_shape(&p, &form, QB_LAYOUT_PLAIN, f->id == QB_FORMAT_BF16, shape);

@@ -90,7 +90,7 @@ static double value(const struct qb_kernel_set *set, const struct qb_matrix *m, 
     const struct qb_kernel *decoder = qb_kernel_set_row(set, QB_OP_DECODE_PANEL, m->format->id, m->layout);
     const struct qb_format form = qb_panel_form(m->format, decoder ? decoder->isa : QB_ISA_SCALAR);
     double sum = 0;
-    if (form.int_scales && !set->planes && !qb_matmul_is_fused(set, m, a->n_cols)) {
+    if (form.int_scales && !a->by_column && !qb_matmul_is_fused(set, m, a->n_cols)) {
         for (int64_t b = 0; b < m->n_cols / 256; b++)
             sum += qb_oracle_cut_block(&form, m, r, b, a, c);
         return sum;
@@ -180,7 +180,7 @@ static struct qb_act make_act(const struct qb_kernel_set *set, const struct qb_f
     struct qb_rng rng;
     enum qb_act_kind kind = qb_kernel_set_act(set, f, n_cols);
     *storage = get(qb_act_bytes(kind, n_cols, n_k));
-    qb_act_init(&a, kind, n_cols, n_k, set->tile_cols[kind], *storage);
+    qb_act_init(&a, kind, n_cols, n_k, qb_kernel_set_tile_cols(set, kind, n_cols), *storage);
     float *x = get((size_t)n_cols * (size_t)n_k * sizeof *x);
     qb_rng_init(&rng, 7, (uint64_t)n_cols);
     for (int64_t i = 0; i < n_cols * n_k; i++)
@@ -213,7 +213,7 @@ static void compare(const float *out, size_t ldo, const double *want, int64_t n_
 
 static const enum qb_format_id formats[] = {QB_FORMAT_Q4_0, QB_FORMAT_Q4_K, QB_FORMAT_Q6_K,
                                             QB_FORMAT_F16,  QB_FORMAT_Q5_1, QB_FORMAT_BF16};
-static const int batches[] = {1, 2, 4, 5, 9, 40, 53};
+static const int batches[] = {1, 2, 4, 5, 9, 40, 101};
 
 #define N_PRODUCTS 4
 

@@ -137,7 +137,7 @@ static int sub_of_panels(int format, enum qb_isa isa)
 static void check_pairs(const struct qb_kernel_set *set, int format)
 {
     const struct qb_format *f = qb_format_get((enum qb_format_id)format);
-    enum qb_tile_class class = qb_kernel_set_tile_class(set, f);
+    enum qb_tile_class class = qb_kernel_set_tile_class(set, f, QB_MANY_COLS);
     if (class != QB_TILE_S32_A32_WIDE && class != QB_TILE_S32_A256_WIDE)
         return;
     const struct qb_kernel *tile = qb_kernel_set_row(set, QB_OP_TILE, (int)class, 0);
@@ -153,7 +153,7 @@ static void check_int_scales(const struct qb_kernel_set *set, int format, const 
     if (!f->quantized)
         return;
     const struct qb_kernel *tile =
-        qb_kernel_set_row(set, QB_OP_TILE, (int)qb_kernel_set_tile_class(set, f), 0);
+        qb_kernel_set_row(set, QB_OP_TILE, (int)qb_kernel_set_tile_class(set, f, QB_MANY_COLS), 0);
     bool has = qb_panel_form(f, panel->isa).int_scales, always = qb_panel_form(f, tile->isa).int_scales;
     assert_true(!has || tile->isa == QB_ISA_AVX512VNNI || set->planes);
     assert_true(!always || has);
@@ -189,9 +189,10 @@ static void check_set(const struct qb_kernel_set *set, enum qb_isa limit)
     }
     for (int f = 0; f < QB_FORMAT_COUNT; f++) {
         const struct qb_format *format = qb_format_get((enum qb_format_id)f);
-        enum qb_tile_class class = qb_kernel_set_tile_class(set, format);
-        enum qb_act_kind kind = qb_kernel_set_act(set, format, QB_GEMV_MAX_COLS + 1);
-        assert_true(qb_kernel_set_row(set, QB_OP_TILE, (int)class, 0)->max_cols >= set->tile_cols[kind]);
+        enum qb_tile_class class = qb_kernel_set_tile_class(set, format, QB_MANY_COLS);
+        enum qb_act_kind kind = qb_kernel_set_act(set, format, QB_MANY_COLS);
+        assert_true(qb_kernel_set_row(set, QB_OP_TILE, (int)class, 0)->max_cols >=
+                    qb_kernel_set_tile_cols(set, kind, QB_MANY_COLS));
         assert_true(!set->planes || kind == QB_ACT_F32 || set->split_panel[kind] != NULL);
     }
 }
@@ -246,7 +247,8 @@ static void scalar_set_takes_no_copies(void **state)
         assert_int_equal(qb_kernel_set_auto_layout(&set, qb_format_get((enum qb_format_id)f), 64),
                          QB_LAYOUT_PLAIN);
     assert_int_equal(qb_kernel_set_act(&set, qb_format_get(QB_FORMAT_BF16), 64), QB_ACT_F32);
-    assert_int_equal(qb_kernel_set_tile_class(&set, qb_format_get(QB_FORMAT_BF16)), QB_TILE_F32);
+    assert_int_equal(qb_kernel_set_tile_class(&set, qb_format_get(QB_FORMAT_BF16), QB_MANY_COLS),
+                     QB_TILE_F32);
 }
 
 static void auto_layout_fits_the_rows(void **state)
@@ -275,7 +277,7 @@ static void reference_path_is_f32(void **state)
         assert_null(set.gemv[f][QB_LAYOUT_PLAIN]);
         assert_null(qb_kernel_set_row(&set, QB_OP_DECODE_PANEL, f, QB_LAYOUT_PLAIN));
         assert_int_equal(qb_kernel_set_act(&set, format, 64), QB_ACT_F32);
-        assert_int_equal(qb_kernel_set_tile_class(&set, format), QB_TILE_F32);
+        assert_int_equal(qb_kernel_set_tile_class(&set, format, QB_MANY_COLS), QB_TILE_F32);
         assert_int_equal(qb_kernel_set_auto_layout(&set, format, 64), QB_LAYOUT_PLAIN);
     }
     assert_non_null(set.tile[QB_TILE_F32]);
@@ -306,9 +308,9 @@ static void classes_follow_the_formats(void **state)
     for (size_t i = 0; i < QB_ARRAY_LEN(expected); i++) {
         const struct qb_format *f = qb_format_get(expected[i].format);
         enum qb_act_kind few = qb_kernel_set_act(&planes, f, QB_GEMV_MAX_COLS);
-        enum qb_act_kind many = qb_kernel_set_act(&planes, f, QB_GEMV_MAX_COLS + 1);
-        enum qb_tile_class class = qb_kernel_set_tile_class(&planes, f);
-        assert_int_equal(qb_kernel_set_tile_class(&set, f), expected[i].class);
+        enum qb_act_kind many = qb_kernel_set_act(&planes, f, QB_MANY_COLS);
+        enum qb_tile_class class = qb_kernel_set_tile_class(&planes, f, QB_MANY_COLS);
+        assert_int_equal(qb_kernel_set_tile_class(&set, f, QB_MANY_COLS), expected[i].class);
         assert_int_equal(few, f->act);
         assert_int_equal(many, qb_act_block(f->act) == 32 ? QB_ACT_BF16 : f->act);
         assert_int_equal(class, many == QB_ACT_F32    ? QB_TILE_F32
@@ -330,7 +332,8 @@ static void classes_follow_the_panels(void **state)
     };
     for (size_t i = 0; i < QB_ARRAY_LEN(expected); i++) {
         const struct qb_kernel_set set = {.isa = expected[i].isa};
-        assert_int_equal(qb_kernel_set_tile_class(&set, qb_format_get(QB_FORMAT_Q3_K)), expected[i].class);
+        assert_int_equal(qb_kernel_set_tile_class(&set, qb_format_get(QB_FORMAT_Q3_K), QB_MANY_COLS),
+                         expected[i].class);
     }
 }
 
