@@ -6,9 +6,9 @@
 
 #include "engine/session.h"
 
-/* A batch so large that it takes the kernels that prompts take (QB_PLANES_BF16_COLS; stepped and fixed-point
- * scales from 16 tiles of 6 columns on), then one token alone. */
-#define QB_CHECK_TOKENS 97
+/* A batch so large that it takes the kernels that prompts take (stepped and fixed-point scales from 16 tiles
+ * of 6 columns on, as many), then one token alone. */
+#define QB_CHECK_TOKENS (QB_PLANES_BF16_COLS + 1)
 #define QB_NMSE_LIMIT   1e-2
 
 /*

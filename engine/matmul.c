@@ -26,7 +26,6 @@
 #define CALL_TILES    16  /* in a call of a tile kernel */
 #define FAR_TILES     2   /* the same, when it reads or writes the output */
 #define AHEAD_TILES   32  /* the last ones of a slice, during which the weights of the next are asked for */
-#define PLANES_K      256 /* weights of a row in a panel of planes */
 #define GATE_UP_CHUNK 512 /* rows of gate and up at a time in the fused form */
 
 static int chunk_cols(int max_cols)
@@ -134,10 +133,10 @@ struct job {
     bool gated;
 };
 
-/* Weights of a row in a slice. Planes are larger than codes, and tiles of matrix units want them in L1. */
+/* Weights of a row in a slice. */
 static int64_t slice_k(const struct job *j)
 {
-    return j->a->by_column ? PLANES_K : QB_PANEL_K;
+    return j->a->by_column ? QB_PLANES_K : QB_PANEL_K;
 }
 
 struct slice {

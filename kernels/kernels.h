@@ -72,7 +72,8 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
  * Rows past the end of the matrix hold copies of its last row (their results are thrown away).
  */
 #define QB_PANEL_ROWS 32
-#define QB_PANEL_K    512                      /* most weights of a row in one panel; a multiple of 256 */
+#define QB_PANEL_K    512 /* most weights of a row in one panel; a multiple of 256 */
+#define QB_PLANES_K   256 /* the same in planes, which are larger and want to stay in L1 */
 #define QB_MIN_PLANE  (16 * QB_PANEL_ROWS * 2) /* numbers of min_plane for 256 weights */
 struct qb_panel {
     uint8_t *code;

@@ -10,8 +10,8 @@
 #define PRODUCTS   4 /* of a step */
 
 /*
- * Four sums from two operands a side, as the tile of a kernel has them: each unit accepts a product every 16
- * cycles, and four chains cover its latency of 52. One asm statement, so that nothing comes between the
+ * Four sums from two operands a side, as the tile of a kernel has them: the unit accepts a product every 16
+ * cycles. One asm statement, so that nothing comes between the
  * products.
  *
  * The operands are pseudo-random, as codes of weights nearly are: bits that switch take power, and under a

@@ -95,7 +95,6 @@ QB_INLINE void fold_half(struct fold f, const struct sums *sums, int half, int c
 /* The columns whose turn it is at a step of k. */
 QB_INLINE void fold_step(struct fold f, const struct sums *sums, int step, struct planes_shape s)
 {
-    int c0 = f.width * step / STEPS, c1 = f.width * (step + 1) / STEPS;
     if (f.width == 0)
         return;
     if (s.width > 0) {
@@ -103,19 +102,24 @@ QB_INLINE void fold_step(struct fold f, const struct sums *sums, int step, struc
         fold_half(f, sums, 1, s.width / STEPS * step, s.width / STEPS, s);
         return;
     }
-    for (int c = c0; c < c1; c++) {
+    for (int c = f.width * step / STEPS; c < f.width * (step + 1) / STEPS; c++) {
         fold_half(f, sums, 0, c, 1, s);
         fold_half(f, sums, 1, c, 1, s);
     }
 }
 
-/* At the first step of a block a tile of sums is stored, which ends the block before, and starts at zero. */
-#define NEXT_SUM(tile, plane, half)                                                                          \
+/*
+ * One product of a step: 16 rows of a plane, from `at` on, onto a tile of sums. At the first step of a block
+ * the tile is stored before, which ends the block before, and starts at zero.
+ */
+#define PRODUCT(sum, plane, half, codes, right, dot)                                                         \
     do {                                                                                                     \
+        AMX_LOAD_AT(right, codes, at + 64 * (half), ROW);                                                    \
         if (step == 0) {                                                                                     \
-            AMX_STORE(tile, sums->v[plane][half], 64);                                                       \
-            AMX_ZERO(tile);                                                                                  \
+            AMX_STORE(sum, sums->v[plane][half], 64);                                                        \
+            AMX_ZERO(sum);                                                                                   \
         }                                                                                                    \
+        dot(sum, LEFT, right);                                                                               \
     } while (0)
 
 /* The minima of a half are multiplied where those of the other one, of the same or the block before, end. */
@@ -134,19 +138,11 @@ QB_INLINE void fold_step(struct fold f, const struct sums *sums, int step, struc
     do {                                                                                                     \
         enum { step = step_, at = step * STEP_K * QB_PANEL_ROWS };                                           \
         AMX_LOAD(LEFT, q, STEP_K);                                                                           \
-        AMX_LOAD_AT(5, upper, at, ROW);                                                                      \
-        NEXT_SUM(0, 0, 0);                                                                                   \
-        AMX_DOT_SS(0, LEFT, 5);                                                                              \
-        AMX_LOAD_AT(6, upper, at + 64, ROW);                                                                 \
-        NEXT_SUM(1, 0, 1);                                                                                   \
-        AMX_DOT_SS(1, LEFT, 6);                                                                              \
+        PRODUCT(0, 0, 0, upper, 5, AMX_DOT_SS);                                                              \
+        PRODUCT(1, 0, 1, upper, 6, AMX_DOT_SS);                                                              \
         if (s.planes > 1) {                                                                                  \
-            AMX_LOAD_AT(5, lower, at, ROW);                                                                  \
-            NEXT_SUM(2, 1, 0);                                                                               \
-            AMX_DOT_SU(2, LEFT, 5);                                                                          \
-            AMX_LOAD_AT(6, lower, at + 64, ROW);                                                             \
-            NEXT_SUM(3, 1, 1);                                                                               \
-            AMX_DOT_SU(3, LEFT, 6);                                                                          \
+            PRODUCT(2, 1, 0, lower, 5, AMX_DOT_SU);                                                          \
+            PRODUCT(3, 1, 1, lower, 6, AMX_DOT_SU);                                                          \
         }                                                                                                    \
         if (s.min && step == 0)                                                                              \
             NEXT_MIN(1, 0);                                                                                  \

@@ -10,7 +10,6 @@
 #define GEMV_ROWS 1024
 #define GEMV_K    4096
 #define ACT_COLS  32
-#define PLANES_K  256 /* of a panel of planes, as the engine cuts them */
 
 /* Everything that a call needs; lives in the memory of the case. */
 struct job {
@@ -129,14 +128,14 @@ static void bench_planes(struct qb_check *c, const struct qb_kernel *k, struct q
     bool bf16 = k->key == QB_TILE_PLANES_BF16;
     const int n_cols = 16 * k->max_cols;
     const struct qb_format *f = qb_format_get(bf16 ? QB_FORMAT_Q4_0 : QB_FORMAT_Q4_K);
-    struct job *j = tile_job(c, k, f, n_cols, PLANES_K, b);
+    struct job *j = tile_job(c, k, f, n_cols, QB_PLANES_K, b);
     j->form = qb_planes_form(k, f);
     j->p.format = &j->form;
     j->p.act_kind = bf16 ? QB_ACT_BF16 : QB_ACT_Q8_256;
     qb_problem_weights(c, &j->p);
     qb_problem_activations(c, &j->p, n_cols, k->max_cols);
     decode_panel(j);
-    qb_split_panel_by_weight(c, &j->form, j->p.act_kind, PLANES_K, &j->panel);
+    qb_split_panel_by_weight(c, &j->form, j->p.act_kind, QB_PLANES_K, &j->panel);
 }
 
 void qb_bench_tile(struct qb_check *c, const struct qb_kernel *k, struct qb_check_bench *b)

@@ -6,8 +6,6 @@
 #include "tests/kernel_check/check_panel.h"
 #include <string.h>
 
-#define PLANES_K 256 /* weights in a benchmark */
-
 /* The planes are those, and what has none is 0; one more than needed may be there. */
 static void compare_planes(struct qb_check *c, const struct qb_panel *got, const struct qb_panel *want,
                            size_t bytes, size_t min_bytes, int most)
@@ -84,7 +82,7 @@ struct job {
 static void run_split(void *arg)
 {
     struct job *j = arg;
-    ((qb_split_panel_fn *)j->k->fn)(&j->form, PLANES_K, &j->panel);
+    ((qb_split_panel_fn *)j->k->fn)(&j->form, QB_PLANES_K, &j->panel);
 }
 
 void qb_bench_split_panel(struct qb_check *c, const struct qb_kernel *k, struct qb_check_bench *b)
@@ -96,11 +94,11 @@ void qb_bench_split_panel(struct qb_check *c, const struct qb_kernel *k, struct 
     j->form = qb_planes_form(k, qb_format_get(bf16 ? QB_FORMAT_Q4_0 : QB_FORMAT_Q4_K));
     qb_problem_set_shape(&p, &j->form, QB_LAYOUT_PLAIN, false, 0);
     p.n_rows = QB_PANEL_ROWS;
-    p.n_k = PLANES_K;
+    p.n_k = QB_PLANES_K;
     p.values = QB_VALUES_RANDOM;
     qb_problem_weights(c, &p);
-    j->panel = qb_trusted_panel(c, &p, false, 0, QB_PANEL_ROWS, 0, PLANES_K);
-    j->panel.plane = qb_check_output(c, qb_plane_bytes((enum qb_act_kind)k->key, PLANES_K) * 3, 64);
-    j->panel.min_plane = qb_check_output(c, qb_min_plane_bytes(PLANES_K), 64);
-    *b = (struct qb_check_bench){run_split, j, 0, (double)QB_PANEL_ROWS * PLANES_K};
+    j->panel = qb_trusted_panel(c, &p, false, 0, QB_PANEL_ROWS, 0, QB_PLANES_K);
+    j->panel.plane = qb_check_output(c, qb_plane_bytes((enum qb_act_kind)k->key, QB_PLANES_K) * 3, 64);
+    j->panel.min_plane = qb_check_output(c, qb_min_plane_bytes(QB_PLANES_K), 64);
+    *b = (struct qb_check_bench){run_split, j, 0, (double)QB_PANEL_ROWS * QB_PLANES_K};
 }
