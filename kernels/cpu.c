@@ -4,6 +4,7 @@
  * the process have them (Documentation/arch/x86/xstate.rst).
  */
 #include "kernels/cpu.h"
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -34,6 +35,25 @@ bool qb_isa_parse(const char *name, enum qb_isa *out)
         }
     }
     return false;
+}
+
+/* The last row is for all others. */
+static const struct {
+    const char *vendor;
+    struct qb_cpu_stream stream;
+} streams[] = {
+    {"GenuineIntel", {.near_bytes = 2048, .far_bytes = 2048}},
+    {"", {.near_bytes = 6144}},
+};
+
+struct qb_cpu_stream qb_cpu_stream = {.near_bytes = 6144};
+
+struct qb_cpu_stream qb_cpu_stream_of(const char *vendor)
+{
+    size_t i = 0;
+    while (i + 1 < QB_ARRAY_LEN(streams) && strcmp(streams[i].vendor, vendor) != 0)
+        i++;
+    return streams[i].stream;
 }
 
 #if defined(__x86_64__)
@@ -110,8 +130,17 @@ static bool ask_for_tiles(void)
     return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
+static void detect_stream(void)
+{
+    struct cpuid_regs l0 = cpuid(0, 0);
+    char vendor[13] = "";
+    memcpy(vendor, (unsigned[]){l0.b, l0.d, l0.c}, 12);
+    qb_cpu_stream = qb_cpu_stream_of(vendor);
+}
+
 static unsigned detect(void)
 {
+    detect_stream();
     struct cpuid_regs l1 = cpuid(1, 0), l7 = cpuid(7, 0), l7_1 = cpuid(7, 1);
     struct qb_cpuid r = {
         .leaf1_c = l1.c, .leaf7_b = l7.b, .leaf7_c = l7.c, .leaf7_d = l7.d, .leaf7_1_a = l7_1.a};
@@ -138,12 +167,18 @@ static unsigned detect(void)
 #endif
 
 /* CPUID leaves a virtual machine each time, for tens of microseconds: ask once. */
+static unsigned known_levels;
+
+static void ask_cpu(void)
+{
+    known_levels = detect();
+}
+
 static unsigned detected(void)
 {
-    static _Atomic unsigned known;
-    if (known == 0)
-        known = detect();
-    return known;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, ask_cpu);
+    return known_levels;
 }
 
 static bool in_levels(unsigned levels, enum qb_isa isa)

@@ -33,6 +33,21 @@ enum qb_isa qb_cpu_isa(void);
 /* Does this machine run kernels of a level? Not every level below the highest: see above. */
 bool qb_cpu_runs(enum qb_isa isa);
 
+/*
+ * How kernels ask for a stream of weights before they load it. Prefetchers differ: Zen 5 wants lines in L1
+ * early and finds the rest of the stream itself. Intel's work inside pages of 4 KiB, and a line asked for
+ * into L1 holds one of 16 fill buffers until memory answers: two steps, the first one into L2 only
+ * (docs/performance.md, fused GEMV).
+ */
+struct qb_cpu_stream {
+    uint32_t near_bytes; /* this far ahead into L1 */
+    uint32_t far_bytes;  /* and this much further into L2; 0: not at all */
+};
+/* This machine's, from the first call of qb_cpu_isa or qb_cpu_runs on. */
+extern struct qb_cpu_stream qb_cpu_stream;
+/* By the 12 bytes of the vendor in leaf 0. */
+struct qb_cpu_stream qb_cpu_stream_of(const char *vendor);
+
 /* What detection looks at, and its answer: a bit (1 << level) for every level. Apart for tests. */
 struct qb_cpuid {
     uint32_t leaf1_c, leaf7_b, leaf7_c, leaf7_d, leaf7_1_a;

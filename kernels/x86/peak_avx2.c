@@ -2,7 +2,7 @@
  * Peak loops of AVX2: FMA, the maddubs + madd + add sequence of an int8 dot product, and 256-bit reads.
  */
 #include "kernels/peak.h"
-#include <immintrin.h>
+#include "kernels/x86/stream.h"
 
 /*
  * One loop of 12 independent chains, in assembly: from intrinsics the compiler copies or spills the sums,
@@ -49,14 +49,14 @@ uint64_t qb_peak_int8_avx2(const void *data, uint64_t n)
 uint64_t qb_peak_read_avx2(const void *data, uint64_t n)
 {
     const __m256i *p = data;
+    const size_t near_bytes = qb_cpu_stream.near_bytes;
     __m256i sum[8];
     for (int c = 0; c < 8; c++)
         sum[c] = _mm256_setzero_si256();
     for (uint64_t i = 0; i < n / 32; i += 8) {
-        _mm_prefetch((const char *)(p + i) + 4096, _MM_HINT_T0);
-        _mm_prefetch((const char *)(p + i) + 4160, _MM_HINT_T0);
-        _mm_prefetch((const char *)(p + i) + 4224, _MM_HINT_T0);
-        _mm_prefetch((const char *)(p + i) + 4288, _MM_HINT_T0);
+#pragma GCC unroll 4
+        for (int c = 0; c < 8; c += 2)
+            stream_ask((const char *)(p + i + c) + near_bytes);
 #pragma GCC unroll 8
         for (int c = 0; c < 8; c++)
             sum[c] = _mm256_xor_si256(sum[c], _mm256_load_si256(p + i + c));

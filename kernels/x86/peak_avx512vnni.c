@@ -2,7 +2,7 @@
  * Peak loops of AVX512-VNNI: FMA, vpdpbusd, and 512-bit reads.
  */
 #include "kernels/peak.h"
-#include <immintrin.h>
+#include "kernels/x86/stream.h"
 
 /*
  * One loop of 12 independent chains, in assembly: from intrinsics the compiler copies or spills the sums,
@@ -46,13 +46,14 @@ uint64_t qb_peak_int8_avx512vnni(const void *data, uint64_t n)
 uint64_t qb_peak_read_avx512vnni(const void *data, uint64_t n)
 {
     const __m512i *p = data;
+    const size_t near_bytes = qb_cpu_stream.near_bytes;
     __m512i sum[8];
     for (int c = 0; c < 8; c++)
         sum[c] = _mm512_setzero_si512();
     for (uint64_t i = 0; i < n / 64; i += 8) {
 #pragma GCC unroll 8
         for (int c = 0; c < 8; c++)
-            _mm_prefetch((const char *)(p + i + c) + 4096, _MM_HINT_T0);
+            stream_ask((const char *)(p + i + c) + near_bytes);
 #pragma GCC unroll 8
         for (int c = 0; c < 8; c++)
             sum[c] = _mm512_xor_si512(sum[c], _mm512_load_si512(p + i + c));

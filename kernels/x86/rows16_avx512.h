@@ -12,7 +12,7 @@
 
 #include "base/f16.h"
 #include "kernels/kernel_protos.h"
-#include "kernels/simd.h"
+#include "kernels/x86/stream.h"
 
 enum rows16_kind {
     ROWS16_STRIDED, /* plain, 16 full rows at a fixed stride */
@@ -56,9 +56,12 @@ struct rows16 {
     const uint8_t *ahead_end;
 };
 
-/* r16 is one stream: ask for it this far ahead. The 16 streams of plain rows are too short for the hardware
- * to follow; but together they are contiguous too, so ask for the same place of the next 16 rows. */
-#define ROWS16_AHEAD_BYTES 6144
+/* r16 is one stream. The 16 streams of plain rows are too short for the hardware to follow; but together they
+ * are contiguous too, so ask for the same place of the next 16 rows. */
+QB_INLINE size_t rows16_ahead_bytes(size_t row_bytes, enum rows16_kind kind)
+{
+    return kind == ROWS16_R16 ? qb_cpu_stream.near_bytes : 16 * row_bytes;
+}
 
 /* First block of 16 rows from row0 at weight k0. Groups and rows past the end repeat the last one. */
 QB_INLINE void rows16_init(struct rows16 *s, const struct qb_matrix *m, int64_t row0, int64_t k0,
@@ -72,8 +75,7 @@ QB_INLINE void rows16_init(struct rows16 *s, const struct qb_matrix *m, int64_t 
         return;
     }
     s->stride = row_bytes;
-    s->ahead = m->data + (size_t)row0 * row_bytes + skip * 16 +
-               (kind == ROWS16_R16 ? ROWS16_AHEAD_BYTES : 16 * row_bytes);
+    s->ahead = m->data + (size_t)row0 * row_bytes + skip * 16 + rows16_ahead_bytes(row_bytes, kind);
     s->ahead_end = s->ahead;
     const int rows = rows16_group(kind);
     for (int i = 0; i < (rows == 1 ? 1 : 16 / rows); i++) {
@@ -103,7 +105,7 @@ QB_INLINE void rows16_next(struct rows16 *s, int block_bytes, enum rows16_kind k
     }
 }
 
-/* Ask for the next `bytes`. Prefetches past the end of the mapping do nothing. A loop, because the hardware
+/* Ask for the next `bytes`. A loop, because the hardware
  * learns strides by the address of an instruction: one that walks line by line shows it the stream, the loads
  * of an unrolled block do not. */
 QB_INLINE void rows16_prefetch(struct rows16 *s, int bytes, enum rows16_kind kind)
@@ -113,7 +115,7 @@ QB_INLINE void rows16_prefetch(struct rows16 *s, int bytes, enum rows16_kind kin
     s->ahead_end += bytes;
     QB_NO_UNROLL
     for (; s->ahead < s->ahead_end; s->ahead += 64)
-        _mm_prefetch((const char *)s->ahead, _MM_HINT_T0);
+        stream_ask(s->ahead);
 }
 
 /* The first 16 plain rows have nobody who asked for them before. */

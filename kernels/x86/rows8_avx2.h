@@ -13,7 +13,7 @@
 
 #include "base/f16.h"
 #include "kernels/kernel_protos.h"
-#include "kernels/simd.h"
+#include "kernels/x86/stream.h"
 
 /* Keeps the compiler from regrouping a chain of sums into a tree, which needs more registers than there are.
  */
@@ -74,22 +74,18 @@ QB_INLINE void rows8_init(struct rows8 *s, const struct qb_matrix *m, int64_t ro
  * What a GEMV over the 16 rows from row0 asks for at its start. r16 is one stream. The streams of the other
  * layouts are short, but 16 rows together are contiguous in all: ask for the same place of the next 16 rows.
  */
-#define ROWS8_AHEAD_BYTES 8192
 QB_INLINE const uint8_t *rows8_ahead(const struct qb_matrix *m, int64_t row0, enum rows8_kind kind)
 {
     size_t row_bytes = qb_matrix_row_bytes(m);
-    return m->data + (size_t)row0 * row_bytes + (kind == ROWS8_R16 ? ROWS8_AHEAD_BYTES : 16 * row_bytes);
+    return m->data + (size_t)row0 * row_bytes +
+           (kind == ROWS8_R16 ? qb_cpu_stream.near_bytes : 16 * row_bytes);
 }
 
-/* Prefetches past the end of the mapping do nothing. */
 QB_INLINE void rows8_prefetch(const uint8_t *ahead, int bytes, enum rows8_kind kind)
 {
     QB_UNROLL
     for (int i = 0; i < bytes; i += 64) {
-        if (kind == ROWS8_R16) /* the hint must be a constant without optimization too */
-            _mm_prefetch((const char *)ahead + i, _MM_HINT_T0);
-        else
-            _mm_prefetch((const char *)ahead + i, _MM_HINT_T1);
+        stream_ask(ahead + i);
     }
 }
 

@@ -20,14 +20,14 @@
 /* The rows are streams, but all together they are contiguous: ask for whole groups ahead. */
 QB_INLINE size_t rows_ahead(size_t row_bytes)
 {
-    return (ROWS16_AHEAD_BYTES + W_ROWS * row_bytes - 1) / (W_ROWS * row_bytes) * W_ROWS * row_bytes;
+    return (qb_cpu_stream.near_bytes + W_ROWS * row_bytes - 1) / (W_ROWS * row_bytes) * W_ROWS * row_bytes;
 }
 
 QB_INLINE const uint8_t *rows_prefetch(const uint8_t *from, const uint8_t *to)
 {
     QB_NO_UNROLL
     for (; from < to; from += 64)
-        _mm_prefetch((const char *)from, _MM_HINT_T0);
+        stream_ask(from);
     return from;
 }
 
