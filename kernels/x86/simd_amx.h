@@ -64,7 +64,14 @@ static inline __attribute__((always_inline)) void amx_release(void)
                      :                                                                                       \
                      : "r"(base), "r"((int64_t)(stride))                                                     \
                      : "memory")
-/* The same at a constant distance of `at` bytes from the base, which takes no register. */
+/* The same for what is used once in a while: it stays in L2 and leaves L1 to the panel. */
+#define AMX_LOAD_ONCE(tile, base, stride)                                                                    \
+    __asm__ volatile("tileloaddt1 (%0,%1,1), " AMX_REG(tile)                                                 \
+                     :                                                                                       \
+                     : "r"(base), "r"((int64_t)(stride))                                                     \
+                     : "memor"                                                                               \
+                       "y")
+/* As AMX_LOAD, at a constant distance of `at` bytes from the base, which takes no register. */
 #define AMX_LOAD_AT(tile, base, at, stride)                                                                  \
     __asm__ volatile("tileloadd %c2(%0,%1,1), " AMX_REG(tile)                                                \
                      :                                                                                       \

@@ -5,6 +5,7 @@
  * a row of the result is 16 panel rows of one column.
  */
 #include "kernels/kernel_protos.h"
+#include "kernels/simd.h"
 #include "kernels/x86/simd_amx.h"
 
 #define STEP_K   32                      /* weights of a multiplication */
@@ -53,6 +54,32 @@ static void configure(int width0, int width1)
         AMX_STORE(sum1, (char *)(part)->out + HALF, (part)->ldo * sizeof(float));                            \
     } while (0)
 
+/* Columns [c0, c1) of sums that tiles will read or write: either waits for its 16 lines one by one. */
+QB_INLINE void ask_sums(const float *sums, size_t ld, int c0, int c1)
+{
+    for (int c = c0; c < c1; c++) {
+        __builtin_prefetch(sums + (size_t)c * ld, 1);
+        __builtin_prefetch(sums + (size_t)c * ld + QB_PANEL_ROWS / 2, 1);
+    }
+}
+
+/*
+ * At step i, a share of what the next two parts start from, and in the last steps of what these two write,
+ * which went from L1 meanwhile. Prefetches past the end do nothing.
+ * Inlined by force: gcc drops calls of functions that only prefetch.
+ */
+QB_INLINE void ask_at(const struct part p[2], int64_t i, int64_t steps)
+{
+    enum { NEXT = 2, OWN = 4 }; /* columns a step: 16 in 8 and in 4 steps */
+    const int next = (int)i * NEXT, own = QB_MAX_TILE_COLS - (int)(steps - i) * OWN;
+    for (int j = 0; j < 2; j++) {
+        if (p[j].from && p[j].ldf > 0 && next < QB_MAX_TILE_COLS)
+            ask_sums(p[j].from + 2 * QB_MAX_TILE_COLS * p[j].ldf, p[j].ldf, next, next + NEXT);
+        if (own >= 0)
+            ask_sums(p[j].out, p[j].ldo, own, own + OWN);
+    }
+}
+
 static void multiply_one(const struct part *p, const uint8_t *panel, int planes, size_t plane, int64_t steps)
 {
     START(0, 1, p);
@@ -76,8 +103,9 @@ static void multiply_two(const struct part p[2], const uint8_t *panel, int plane
     START(2, 3, &p[1]);
     const uint16_t *x0 = p[0].x, *x1 = p[1].x;
     for (int64_t i = 0; i < steps; i++, panel += STEP) {
-        AMX_LOAD(LEFT0, x0, 64);
-        AMX_LOAD(LEFT1, x1, 64);
+        AMX_LOAD_ONCE(LEFT0, x0, 64);
+        AMX_LOAD_ONCE(LEFT1, x1, 64);
+        ask_at(p, i, steps);
         x0 += p[0].width * STEP_K;
         x1 += p[1].width * STEP_K;
         for (int j = 0; j < planes; j++) {
