@@ -4,6 +4,7 @@
 #ifndef QB_KERNELS_X86_ATTENTION_CALL_H
 #define QB_KERNELS_X86_ATTENTION_CALL_H
 
+#include "kernels/simd.h"
 #include "kernels/vector.h"
 
 /* Columns are n_cols = queries x heads of the group, cut into n_tiles tiles. */
@@ -68,7 +69,7 @@ static inline size_t attn_v_offset(const struct attn_call *r, int64_t pos)
     return (size_t)((r->head * r->a->kv->capacity + pos) * r->a->kv->dim_v);
 }
 
-static inline void attn_prefetch_share(const char *from, size_t bytes, int part, int n)
+QB_INLINE void attn_prefetch_share(const char *from, size_t bytes, int part, int n)
 {
     size_t lines = bytes / 64, end = lines * (size_t)(part + 1) / (size_t)n;
     for (size_t i = lines * (size_t)part / (size_t)n; i < end; i++)
@@ -76,8 +77,9 @@ static inline void attn_prefetch_share(const char *from, size_t bytes, int part,
 }
 
 /* Ask for the share of tile t of the chunk at base, while an earlier one is multiplied: the reads of a chunk
- * come in bursts, between which the hardware's prefetchers forget the stream. */
-static inline void attn_prefetch(const struct attn_call *r, int64_t base, int t)
+ * come in bursts, between which the hardware's prefetchers forget the stream. Inlined by force: gcc drops
+ * calls of functions that only prefetch. */
+QB_INLINE void attn_prefetch(const struct attn_call *r, int64_t base, int t)
 {
     static const size_t size[] = {[QB_KV_F32] = 4, [QB_KV_F16] = 2, [QB_KV_Q8_0] = 1};
     const struct qb_kv *kv = r->a->kv;

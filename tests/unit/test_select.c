@@ -94,6 +94,20 @@ static void levels_follow_the_registers(void **state)
 }
 #endif
 
+/* The prefetchers of Intel stop at the end of a page; what is unknown is asked for in one step. */
+static void streams_follow_the_vendor(void **state)
+{
+    (void)state;
+    struct qb_cpu_stream intel = qb_cpu_stream_of("GenuineIntel");
+    assert_true(intel.near_bytes > 0 && intel.near_bytes < 4096 && intel.far_bytes > 0);
+    const char *const others[] = {"AuthenticAMD", "HygonGenuine", ""};
+    for (size_t i = 0; i < QB_ARRAY_LEN(others); i++) {
+        struct qb_cpu_stream s = qb_cpu_stream_of(others[i]);
+        assert_int_equal(s.near_bytes, 6144);
+        assert_int_equal(s.far_bytes, 0);
+    }
+}
+
 /* Where a CPU has AVX512 without AVX-VNNI, nothing may fall back from 256-bit dot products to none. */
 static void rows_of_avxvnni_have_rows_above(void **state)
 {
@@ -345,6 +359,7 @@ int main(void)
 #if defined(__x86_64__)
         cmocka_unit_test(levels_follow_the_registers),
 #endif
+        cmocka_unit_test(streams_follow_the_vendor),
         cmocka_unit_test(rows_of_avxvnni_have_rows_above),
         cmocka_unit_test(registry_rows_are_unique),
         cmocka_unit_test(selects_up_to_the_limit),
