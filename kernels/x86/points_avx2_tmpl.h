@@ -130,7 +130,7 @@ QB_INLINE __m256i gemv_offset(const struct points8 *p, const int16_t *pair, int 
 
 /* acc += block number n. */
 QB_INLINE void gemv_block(const struct block8 *b, const struct qb_act *a, int64_t n, int cols,
-                          struct gemv_acc *acc, const uint8_t *ahead, enum rows8_kind kind)
+                          struct gemv_acc *acc, const uint8_t *ahead)
 {
     int8_t split[QB_GEMV_MAX_COLS][256] __attribute__((aligned(32)));
     const int8_t *x[QB_GEMV_MAX_COLS] = {split[0], split[1], split[2], split[3]};
@@ -147,7 +147,7 @@ QB_INLINE void gemv_block(const struct block8 *b, const struct qb_act *a, int64_
         for (int row = 0; row < 8; row += W_TOGETHER(cols)) {
             const int rows = W_TOGETHER(cols);
             __m256i part[4][QB_GEMV_MAX_COLS];
-            rows8_prefetch(ahead, rows * W_BYTES, kind);
+            stream_ask_run(ahead, rows * W_BYTES);
             ahead += rows * W_BYTES;
             gemv_rows(points8_row(&p, row), x, cols, part);
             QB_UNROLL

@@ -81,14 +81,6 @@ QB_INLINE const uint8_t *rows8_ahead(const struct qb_matrix *m, int64_t row0, en
            (kind == ROWS8_R16 ? qb_cpu_stream.near_bytes : 16 * row_bytes);
 }
 
-QB_INLINE void rows8_prefetch(const uint8_t *ahead, int bytes, enum rows8_kind kind)
-{
-    QB_UNROLL
-    for (int i = 0; i < bytes; i += 64) {
-        stream_ask(ahead + i);
-    }
-}
-
 QB_INLINE __m256i block8_dwords(struct block8 b, int o)
 {
     return _mm256_loadu_si256((const void *)(b.dword + b.rows * o));

@@ -19,4 +19,18 @@ QB_INLINE void stream_ask(const void *p)
         _mm_prefetch((const char *)p + far_bytes, _MM_HINT_T1);
 }
 
+/* The same for a few lines, unrolled. */
+QB_INLINE void stream_ask_run(const uint8_t *p, int bytes)
+{
+    const size_t far_bytes = qb_cpu_stream.far_bytes;
+    QB_UNROLL
+    for (int i = 0; i < bytes; i += 64)
+        _mm_prefetch((const char *)p + i, _MM_HINT_T0);
+    if (far_bytes == 0)
+        return;
+    QB_UNROLL
+    for (int i = 0; i < bytes; i += 64)
+        _mm_prefetch((const char *)p + i + far_bytes, _MM_HINT_T1);
+}
+
 #endif

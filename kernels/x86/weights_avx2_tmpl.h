@@ -28,7 +28,7 @@
  * and with W_SUB 256 (where W_OWN_RUN may say that it has read_run, all codes of a run, instead of read_code)
  *
  *   void block_sums(const struct block8 *b, const struct qb_act *a, int64_t n, int cols, struct gemv_sums
- * *sum, const uint8_t *ahead, enum rows8_kind kind); sums over block n of (code - offset) times activation,
+ * *sum, const uint8_t *ahead); sums over block n of (code - offset) times activation,
  * exact; prefetches as gemv_block
  *
  * With W_OWN_CODE the GEMV has codes of its own, with W_OWN_ORDER also another order of weights in a run than
@@ -145,13 +145,13 @@ QB_INLINE void gemv_start(const struct block8 *b, const struct qb_act *a, int64_
 #if W_SUB == 256
 /* acc += block number n, all of it under one scale. */
 QB_INLINE void gemv_block(const struct block8 *b, const struct qb_act *a, int64_t n, int cols,
-                          struct gemv_acc *acc, const uint8_t *ahead, enum rows8_kind kind)
+                          struct gemv_acc *acc, const uint8_t *ahead)
 {
     struct gemv_header h;
     struct gemv_acc part;
     struct gemv_sums sum;
     gemv_start(b, a, n, cols, &h, &part);
-    block_sums(b, a, n, cols, &sum, ahead, kind);
+    block_sums(b, a, n, cols, &sum, ahead);
     QB_UNROLL
     for (int x = 0; x < cols * GEMV_VECS; x++) {
         const int i = x / GEMV_VECS, v = x % GEMV_VECS;
@@ -271,14 +271,14 @@ QB_INLINE void gemv_fold(struct gemv_acc *acc, struct gemv_acc *part, const floa
 
 /* acc += block number n. */
 QB_INLINE void gemv_block(const struct block8 *b, const struct qb_act *a, int64_t n, int cols,
-                          struct gemv_acc *acc, const uint8_t *ahead, enum rows8_kind kind)
+                          struct gemv_acc *acc, const uint8_t *ahead)
 {
     struct gemv_header h;
     struct gemv_acc part;
     const float *x_scale = a->scale + n * (W_ELEMS / W_ACT) * cols;
     gemv_start(b, a, n, cols, &h, &part);
     for (int c = 0; c < W_CHUNKS; c++) {
-        rows8_prefetch(ahead + c * AHEAD_STEP, AHEAD_STEP, kind);
+        stream_ask_run(ahead + c * AHEAD_STEP, AHEAD_STEP);
         QB_UNROLL
         for (int j = 0; j < W_CHUNK_RUNS; j++)
             gemv_run(b, &h, a, n, c, j, cols, &part);

@@ -5,7 +5,7 @@
  *   void panel_block(struct block8 b, int64_t n, struct qb_panel *p, int r);
  *                  block number n of 8 rows to the panel's rows r .. r + 7
  *   void gemv_block(const struct block8 b[GEMV_VECS], const struct qb_act *a, int64_t n, int cols,
- *                   struct gemv_acc *acc, const uint8_t *ahead, enum rows8_kind kind);
+ *                   struct gemv_acc *acc, const uint8_t *ahead);
  *                  acc += block number n of 16 rows; prefetches as many bytes from `ahead`
  *
  * Everything is inlined for a constant source kind and column count.
@@ -90,7 +90,7 @@ QB_INLINE void gemv_cols(const struct qb_matrix *m, int64_t row0, int64_t n_rows
             QB_UNROLL
             for (int v = 0; v < GEMV_VECS; v++)
                 b[v] = load_block(&s[v], n, image[v], kind);
-            gemv_block(b, a, n, cols, &acc, ahead + n * (GEMV_ROWS * W_BYTES), kind);
+            gemv_block(b, a, n, cols, &acc, ahead + n * (GEMV_ROWS * W_BYTES));
         }
         int64_t left = row0 + n_rows - r;
         QB_UNROLL

@@ -5,7 +5,7 @@
 #include "kernels/x86/weights_q2_k_avx2.h"
 
 QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_t n, int cols,
-                          struct gemv_sums *sum, const uint8_t *ahead, enum rows8_kind kind)
+                          struct gemv_sums *sum, const uint8_t *ahead)
 {
     const int step = GEMV_ROWS * W_BYTES / 4;
     const int8_t *q = a->q + n * W_ELEMS * cols;
@@ -21,7 +21,7 @@ QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_
         for (int j = 0; j < 4; j++) {
             struct gemv_sums run[2];
             if (j % 2 == 0)
-                rows8_prefetch(ahead + (2 * h + j / 2) * step, step, kind);
+                stream_ask_run(ahead + (2 * h + j / 2) * step, step);
             QB_UNROLL
             for (int part = 0; part < 2; part++) {
                 const int c = 2 * h + part;

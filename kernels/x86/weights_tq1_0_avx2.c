@@ -18,7 +18,7 @@ QB_INLINE void add_digits(struct gemv_sums *part, const struct block8 *b, int o,
 }
 
 QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_t n, int cols,
-                          struct gemv_sums *sum, const uint8_t *ahead, enum rows8_kind kind)
+                          struct gemv_sums *sum, const uint8_t *ahead)
 {
     const int step = GEMV_ROWS * W_BYTES / 3;
     const __m256i one = _mm256_set1_epi16(1), ones[GEMV_VECS] = {one, one};
@@ -27,7 +27,7 @@ QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_
     start_sums(sum, a->nsum256 + n * cols, cols);
     for (int p = 0; p < 3; p++) {
         const int8_t *x = q + (p < 2 ? 16 * p : 160) * cols;
-        rows8_prefetch(ahead + p * step, step, kind);
+        stream_ask_run(ahead + p * step, step);
         QB_UNROLL
         for (int i = 0; i < 4; i++)
             add_digits(&part, b, 16 * p + 4 * i, 5, x + 4 * i * cols, p < 2 ? 32 : 16, cols, i == 0);

@@ -51,9 +51,9 @@ QB_INLINE void column_sums(const struct block8 *b, const int8_t *q, int cols, __
 }
 
 QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_t n, int cols,
-                          struct gemv_sums *sum, const uint8_t *ahead, enum rows8_kind kind)
+                          struct gemv_sums *sum, const uint8_t *ahead)
 {
-    rows8_prefetch(ahead, GEMV_ROWS * W_BYTES, kind);
+    stream_ask_run(ahead, GEMV_ROWS * W_BYTES);
     start_sums(sum, a->nsum256 + n * cols, cols);
     for (int c = 0; c < cols; c++) {
         __m256i digits[GEMV_VECS];

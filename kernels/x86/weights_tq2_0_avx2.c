@@ -4,7 +4,7 @@
 #include "kernels/x86/weights_tq2_0_avx2.h"
 
 QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_t n, int cols,
-                          struct gemv_sums *sum, const uint8_t *ahead, enum rows8_kind kind)
+                          struct gemv_sums *sum, const uint8_t *ahead)
 {
     const int step = GEMV_ROWS * W_BYTES / 4;
     const __m256i one = _mm256_set1_epi16(1), ones[GEMV_VECS] = {one, one};
@@ -12,7 +12,7 @@ QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_
     start_sums(sum, a->nsum256 + n * cols, cols);
     for (int c = 0; c < 4; c++) {
         struct gemv_sums part;
-        rows8_prefetch(ahead + c * step, step, kind);
+        stream_ask_run(ahead + c * step, step);
         QB_UNROLL
         for (int x = 0; x < 16; x++) {
             const int i = x / 4, j = x % 4;

@@ -5,13 +5,13 @@
 #include "kernels/x86/weights_tq2_0_avx2.h"
 
 QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_t n, int cols,
-                          struct gemv_sums *sum, const uint8_t *ahead, enum rows8_kind kind)
+                          struct gemv_sums *sum, const uint8_t *ahead)
 {
     const int step = GEMV_ROWS * W_BYTES / 4;
     const int8_t *q = a->q + n * W_ELEMS * cols;
     start_sums(sum, a->nsum256 + n * cols, cols);
     for (int c = 0; c < 4; c++) {
-        rows8_prefetch(ahead + c * step, step, kind);
+        stream_ask_run(ahead + c * step, step);
         QB_UNROLL
         for (int j = 0; j < 4; j++) {
             struct gemv_sums run;
