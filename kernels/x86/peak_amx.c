@@ -11,8 +11,7 @@
 
 /*
  * Four sums from two operands a side, as the tile of a kernel has them: the unit accepts a product every 16
- * cycles. One asm statement, so that nothing comes between the
- * products.
+ * cycles. One asm statement, so that nothing comes between the products.
  *
  * The operands are pseudo-random, as codes of weights nearly are: bits that switch take power, and under a
  * limit of power the clock falls with them, so operands of zeros may show a peak that no kernel can reach

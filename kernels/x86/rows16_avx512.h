@@ -105,17 +105,13 @@ QB_INLINE void rows16_next(struct rows16 *s, int block_bytes, enum rows16_kind k
     }
 }
 
-/* Ask for the next `bytes`. A loop, because the hardware
- * learns strides by the address of an instruction: one that walks line by line shows it the stream, the loads
- * of an unrolled block do not. */
+/* Ask for the next `bytes`. */
 QB_INLINE void rows16_prefetch(struct rows16 *s, int bytes, enum rows16_kind kind)
 {
     if (kind == ROWS16_TABLE)
         return;
     s->ahead_end += bytes;
-    QB_NO_UNROLL
-    for (; s->ahead < s->ahead_end; s->ahead += 64)
-        stream_ask(s->ahead);
+    s->ahead = stream_walk(s->ahead, s->ahead_end);
 }
 
 /* The first 16 plain rows have nobody who asked for them before. */

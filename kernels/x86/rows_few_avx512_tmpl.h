@@ -23,14 +23,6 @@ QB_INLINE size_t rows_ahead(size_t row_bytes)
     return (qb_cpu_stream.near_bytes + W_ROWS * row_bytes - 1) / (W_ROWS * row_bytes) * W_ROWS * row_bytes;
 }
 
-QB_INLINE const uint8_t *rows_prefetch(const uint8_t *from, const uint8_t *to)
-{
-    QB_NO_UNROLL
-    for (; from < to; from += 64)
-        stream_ask(from);
-    return from;
-}
-
 QB_INLINE float rows_sum(const __m512 acc[2], int row)
 {
     if (W_ROWS == 2)
@@ -48,7 +40,7 @@ static bool rows_gemv(const struct qb_matrix *m, int64_t row0, int64_t n_rows, c
     for (int64_t b = 0; b < blocks; b++)
         rows_act(a, b, x + b);
     const size_t row_bytes = qb_matrix_row_bytes(m), ahead = rows_ahead(row_bytes);
-    const uint8_t *p = m->data + (size_t)row0 * row_bytes, *asked = rows_prefetch(p, p + ahead);
+    const uint8_t *p = m->data + (size_t)row0 * row_bytes, *asked = stream_walk(p, p + ahead);
     for (int64_t r = row0; r < end; r += W_ROWS, p += W_ROWS * row_bytes) {
         const uint8_t *at[W_ROWS];
         QB_UNROLL
@@ -56,7 +48,7 @@ static bool rows_gemv(const struct qb_matrix *m, int64_t row0, int64_t n_rows, c
             at[i] = p + (size_t)(r + i < end ? i : end - 1 - r) * row_bytes;
         __m512 acc[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
         for (int64_t b = 0; b < blocks; b++) {
-            asked = rows_prefetch(asked, p + ahead + (size_t)(b + 1) * W_ROWS * W_BYTES);
+            asked = stream_walk(asked, p + ahead + (size_t)(b + 1) * W_ROWS * W_BYTES);
             rows_block(at, x + b, a->scale[b], acc);
             QB_UNROLL
             for (int i = 0; i < W_ROWS; i++)

@@ -19,6 +19,19 @@ QB_INLINE void stream_ask(const void *p)
         _mm_prefetch((const char *)p + far_bytes, _MM_HINT_T1);
 }
 
+/*
+ * The same for the lines of [from, to); returns where it ended. A loop, because the hardware learns strides
+ * by the address of an instruction: one that walks line by line shows it the stream, the loads of an unrolled
+ * block do not.
+ */
+QB_INLINE const uint8_t *stream_walk(const uint8_t *from, const uint8_t *to)
+{
+    QB_NO_UNROLL
+    for (; from < to; from += 64)
+        stream_ask(from);
+    return from;
+}
+
 /* The same for a few lines, unrolled. */
 QB_INLINE void stream_ask_run(const uint8_t *p, int bytes)
 {
