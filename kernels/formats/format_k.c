@@ -130,7 +130,7 @@ void qb_synth_Q4_K(void *block, float std, struct qb_rng *rng)
     struct qb_block_Q4_K *b = block;
     qb_rng_fill(rng, b->qs, sizeof b->qs);
     synth_scale_min(b->scales, rng);
-    b->d = qb_f32_to_f16(std / (RMS_16_CENTERED * RMS_SCALE_6));
+    b->d = qb_synth_size(std / (RMS_16_CENTERED * RMS_SCALE_6), rng);
     b->dmin = qb_f32_to_f16(7.5f * qb_f16_to_f32(b->d));
 }
 
@@ -139,7 +139,7 @@ void qb_synth_Q5_K(void *block, float std, struct qb_rng *rng)
     struct qb_block_Q5_K *b = block;
     qb_rng_fill(rng, b, sizeof *b);
     synth_scale_min(b->scales, rng);
-    b->d = qb_f32_to_f16(std / (RMS_32_CENTERED * RMS_SCALE_6));
+    b->d = qb_synth_size(std / (RMS_32_CENTERED * RMS_SCALE_6), rng);
     b->dmin = qb_f32_to_f16(15.5f * qb_f16_to_f32(b->d));
 }
 
@@ -152,7 +152,7 @@ void qb_synth_Q6_K(void *block, float std, struct qb_rng *rng)
         int size = 64 | (b->scales[k] & 63);
         b->scales[k] = (int8_t)(b->scales[k] < 0 ? -size : size);
     }
-    b->d = qb_f32_to_f16(std / (RMS_64 * RMS_SCALE_8));
+    b->d = qb_synth_size(std / (RMS_64 * RMS_SCALE_8), rng);
 }
 
 QB_DEFINE_CHECK(Q4_K, qb_f16_is_finite(b[i].d) && qb_f16_is_finite(b[i].dmin))

@@ -103,7 +103,7 @@ void qb_synth_Q2_K(void *block, float std, struct qb_rng *rng)
     qb_rng_fill(rng, b, sizeof *b);
     for (int k = 0; k < 16; k++)
         b->scales[k] = (uint8_t)((8 | (b->scales[k] & 7)) * 0x11);
-    b->d = qb_f32_to_f16(std / (RMS_4_CENTERED * RMS_SCALE_4));
+    b->d = qb_synth_size(std / (RMS_4_CENTERED * RMS_SCALE_4), rng);
     b->dmin = qb_f32_to_f16(1.5f * qb_f16_to_f32(b->d));
 }
 

@@ -120,12 +120,18 @@ void qb_synth_Q4_0(void *block, float std, struct qb_rng *rng)
     b->d = qb_synth_scale(std / RMS_16, rng);
 }
 
+/* A minimum that centers codes of this mean under scale d, but for half a code: no multiple of d. */
+static uint16_t synth_min(uint16_t d, float mean, struct qb_rng *rng)
+{
+    return qb_f32_to_f16((0.5f - mean - qb_synth_unit(rng)) * qb_f16_to_f32(d));
+}
+
 void qb_synth_Q4_1(void *block, float std, struct qb_rng *rng)
 {
     struct qb_block_Q4_1 *b = block;
     qb_rng_fill(rng, b->qs, sizeof b->qs);
-    b->d = qb_f32_to_f16(std / RMS_16_CENTERED);
-    b->m = qb_f32_to_f16(-7.5f * qb_f16_to_f32(b->d));
+    b->d = qb_synth_size(std / RMS_16_CENTERED, rng);
+    b->m = synth_min(b->d, 7.5f, rng);
 }
 
 QB_DEFINE_SYNTH(Q5_0, RMS_32)
@@ -134,8 +140,8 @@ void qb_synth_Q5_1(void *block, float std, struct qb_rng *rng)
 {
     struct qb_block_Q5_1 *b = block;
     qb_rng_fill(rng, b, sizeof *b);
-    b->d = qb_f32_to_f16(std / RMS_32_CENTERED);
-    b->m = qb_f32_to_f16(-15.5f * qb_f16_to_f32(b->d));
+    b->d = qb_synth_size(std / RMS_32_CENTERED, rng);
+    b->m = synth_min(b->d, 15.5f, rng);
 }
 
 void qb_synth_Q8_0(void *block, float std, struct qb_rng *rng)

@@ -83,14 +83,14 @@ void qb_synth_TQ2_0(void *block, float std, struct qb_rng *rng)
     qb_rng_fill(rng, b, sizeof *b);
     for (size_t i = 0; i < sizeof b->qs; i++)
         b->qs[i] &= (uint8_t) ~(b->qs[i] << 1 & 0xaa);
-    b->d = qb_f32_to_f16(std / RMS_PAIR);
+    b->d = qb_synth_size(std / RMS_PAIR, rng);
 }
 
 void qb_synth_Q1_0(void *block, float std, struct qb_rng *rng)
 {
     struct qb_block_Q1_0 *b = block;
     qb_rng_fill(rng, b->qs, sizeof b->qs);
-    b->d = qb_f32_to_f16(std);
+    b->d = qb_synth_size(std, rng);
 }
 
 void qb_synth_Q2_0(void *block, float std, struct qb_rng *rng)
