@@ -54,7 +54,8 @@ static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
  *                                sub-blocks have one. Two planes: the upper byte, signed, then the lower one,
  *                                unsigned
  *              [N][16][32][2]    bf16, QB_TILE_PLANES_BF16: weights whose sum over the planes is the f32
- *                                weight; N = n_k / 32, rounded up, filled up with zeros
+ *                                weight; N = n_k / 32, rounded up, filled up with zeros. With `plane_codes`
+ *                                one plane of codes less offset: 32 weights meet `scale`
  *   min_plane  bf16 [n_k / 256][16][32][2]  with planes of int8: the minima of the 16s in pairs, twice, as
  *                                nsum_bf16 of the activations wants them
  *
@@ -84,6 +85,7 @@ struct qb_panel {
     uint16_t *bf16;
     uint8_t *plane;
     int n_planes;
+    bool plane_codes; /* qb_panel_keeps_codes */
     uint16_t *min_plane;
     bool has_min; /* with planes of int8: do minima go with them? */
     int offset_shift;
@@ -102,6 +104,12 @@ static inline void qb_panel_set_form(struct qb_panel *p, int offset_shift, bool 
 static inline int qb_panel_fixed_cut(int offset_shift)
 {
     return offset_shift - 3;
+}
+/* Do planes of bf16 hold codes and not weights? Codes of 8 bits, whose product with a scale of f16 would take
+ * three planes. */
+static inline bool qb_panel_keeps_codes(const struct qb_format *f)
+{
+    return f->quantized && f->sub == 32 && f->min == QB_MIN_NONE && f->offset_shift == 7;
 }
 size_t qb_panel_bytes(void);                           /* storage for any format at QB_PANEL_K */
 void qb_panel_init(struct qb_panel *p, void *storage); /* 64-byte aligned */
@@ -174,7 +182,7 @@ typedef bool qb_fix_scales_fn(const float *scale, int64_t n, int16_t *pair, floa
 /*
  * Make the planes of a decoded panel of n_k weights a row, for the tile kernels that take activations of the
  * key. Q8_256: sub-blocks of 16 or 32 have integer scales (qb_panel.int_scales). BF16: weights of f32 and of
- * bf16 panels too; as many planes as these weights need, 1 to 3. Exact class.
+ * bf16 panels too; as many planes as these weights need, 1 to 3, or one of codes. Exact class.
  */
 typedef void qb_split_panel_fn(const struct qb_format *f, int64_t n_k, struct qb_panel *p);
 /* Quantize (or copy) columns [c0, c1) of the batch: column c is the n_k floats at x + c * ldx. Exact class.

@@ -45,6 +45,7 @@ void qb_panel_init(struct qb_panel *p, void *storage)
     p->min_plane = (uint16_t *)(void *)(at += ROUND_BYTES);
     p->plane = (uint8_t *)(at + MIN_PLANE_BYTES);
     p->n_planes = 0;
+    p->plane_codes = false;
     p->offset_shift = QB_OFFSET_NONE;
     p->int_scales = false;
     p->stepped = false;

@@ -203,11 +203,30 @@ QB_INLINE bool split_codes(const struct qb_format *f, int sub, int64_t n_k, int 
     return planes == 3 || !any_bit(s.left);
 }
 
-/* The formats of 8 bits, or with minima, need three planes, the others mostly two and sometimes one. */
+/* Codes less their offset as bf16: integers of 8 bits are exact. */
+static void keep_codes(int64_t n_k, struct qb_panel *p)
+{
+    const __m512i sign = _mm512_set1_epi8((char)(1 << 7));
+    for (int64_t i = 0; i < n_k / 4 * 2; i++) {
+        __m512i v = _mm512_xor_si512(_mm512_load_si512(p->code + i * 64), sign);
+        __m512 w[4];
+        QB_UNROLL
+        for (int j = 0; j < 4; j++)
+            w[j] = _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(v, 24 - 8 * (unsigned)j), 24));
+        uint8_t *to = p->plane + i / 2 * 2 * ROW + i % 2 * 64;
+        _mm512_store_si512(to, pair_of(w[0], w[1]));
+        _mm512_store_si512(to + ROW, pair_of(w[2], w[3]));
+    }
+    p->n_planes = 1;
+}
+
+/* Formats with minima mostly need three planes, the others two and sometimes one. */
 static void split_integers(const struct qb_format *f, int64_t n_k, struct qb_panel *p)
 {
-    bool wide = p->offset_shift == 7 || f->min == QB_MIN_F32;
-    if (f->sub == 16) {
+    bool wide = f->min == QB_MIN_F32;
+    if (p->plane_codes) {
+        keep_codes(n_k, p);
+    } else if (f->sub == 16) {
         if (!split_codes(f, 16, n_k, 2, p))
             split_codes(f, 16, n_k, 3, p);
     } else if (wide || !split_codes(f, 32, n_k, 2, p)) {
@@ -230,6 +249,7 @@ static void take_bf16(int64_t n_k, struct qb_panel *p)
 void qb_split_panel_bf16_amx(const struct qb_format *f, int64_t n_k, struct qb_panel *p)
 {
     p->has_min = false;
+    p->plane_codes = qb_panel_keeps_codes(f);
     if (f->quantized)
         split_integers(f, n_k, p);
     else

@@ -2,11 +2,13 @@
  * Tile kernel of AMX for panels in planes of bf16 (kernels/kernels.h): 32 panel rows x two tiles of up to 16
  * columns. The sums stay in the tiles over the whole slice and all planes; they come from the start values
  * and go to the output without vectors in between. Rows of the left operand are columns of the batch, so that
- * a row of the result is 16 panel rows of one column.
+ * a row of the result is 16 panel rows of one column. Panels that keep their codes fold instead
+ * (tile_codes_bf16_amx.h).
  */
 #include "kernels/kernel_protos.h"
 #include "kernels/simd.h"
 #include "kernels/x86/simd_amx.h"
+#include "kernels/x86/tile_codes_bf16_amx.h"
 
 #define STEP_K   32                      /* weights of a multiplication */
 #define STEP_ROW (QB_PANEL_ROWS * 2 * 2) /* bytes of the panel for a pair of weights */
@@ -121,25 +123,55 @@ static void multiply_two(const struct part p[2], const uint8_t *panel, int plane
     FINISH(2, 3, &p[1]);
 }
 
+/* The next tile of columns. */
+QB_INLINE struct part part_at(const struct qb_act *a, int tile, int64_t k0, const float *from, size_t ldf,
+                              float *out, size_t ldo)
+{
+    int w;
+    int64_t c0 = qb_act_tile(a, tile, &w), all = (a->n_k + STEP_K - 1) / STEP_K;
+    return (struct part){.width = w,
+                         .x = a->bf16 + (c0 * all + k0 / STEP_K * w) * STEP_K,
+                         .from = from,
+                         .ldf = ldf,
+                         .out = out,
+                         .ldo = ldo};
+}
+
+static void multiply_codes(const struct qb_panel *p, const struct qb_act *a, int t0, int t1, int64_t k0,
+                           int64_t steps, const float *from, size_t ldf, float *out, size_t ldo)
+{
+    int width = 0;
+    for (; t0 < t1; t0++) {
+        struct part t = part_at(a, t0, k0, from, ldf, out, ldo);
+        if (t.width != width)
+            configure(t.width, t.width);
+        width = t.width;
+        if (from && ldf > 0)
+            ask_sums(from + QB_MAX_TILE_COLS * ldf, ldf, 0, QB_MAX_TILE_COLS);
+        codes_half(width, t.x, p->plane, p->scale, steps, from, ldf, out, ldo);
+        codes_half(width, t.x, p->plane + HALF, p->scale + QB_PANEL_ROWS / 2, steps,
+                   qb_start_at(from, QB_PANEL_ROWS / 2), ldf, out + QB_PANEL_ROWS / 2, ldo);
+        from = qb_start_at(from, (size_t)width * ldf);
+        out += (size_t)width * ldo;
+    }
+}
+
 void qb_tile_planes_bf16_amx(const struct qb_panel *p, const struct qb_act *a, int t0, int t1, int64_t k0,
                              int64_t n_k, const float *from, size_t ldf, float *out, size_t ldo)
 {
-    int64_t steps = (n_k + STEP_K - 1) / STEP_K, all = (a->n_k + STEP_K - 1) / STEP_K;
+    int64_t steps = (n_k + STEP_K - 1) / STEP_K;
     size_t plane = (size_t)steps * STEP;
     int width[2] = {0, 0};
+    if (p->plane_codes) {
+        multiply_codes(p, a, t0, t1, k0, steps, from, ldf, out, ldo);
+        return;
+    }
     while (t0 < t1) {
         struct part part[2] = {{0}, {0}};
         for (int i = 0; i < 2 && t0 < t1; i++, t0++) {
-            int w;
-            int64_t c0 = qb_act_tile(a, t0, &w);
-            part[i] = (struct part){.width = w,
-                                    .x = a->bf16 + (c0 * all + k0 / STEP_K * w) * STEP_K,
-                                    .from = from,
-                                    .ldf = ldf,
-                                    .out = out,
-                                    .ldo = ldo};
-            from = qb_start_at(from, (size_t)w * ldf);
-            out += (size_t)w * ldo;
+            part[i] = part_at(a, t0, k0, from, ldf, out, ldo);
+            from = qb_start_at(from, (size_t)part[i].width * ldf);
+            out += (size_t)part[i].width * ldo;
         }
         if (part[0].width != width[0] || (part[1].width > 0 && part[1].width != width[1])) {
             width[0] = part[0].width;

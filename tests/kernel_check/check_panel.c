@@ -171,6 +171,8 @@ static void split_int8(const struct qb_format *f, int64_t n_k, struct qb_panel *
 
 static float weight_of(const struct qb_panel *p, const struct qb_format *f, int64_t k, int r)
 {
+    if (p->plane_codes)
+        return (float)scaled_code(p, f, k, r);
     if (f->quantized)
         return qb_panel_weight(p, f, k, r);
     return qb_bf16_to_f32(p->bf16[(k / 2 * ROWS + r) * 2 + k % 2]);
@@ -180,6 +182,7 @@ static void split_bf16(const struct qb_format *f, int64_t n_k, struct qb_panel *
 {
     size_t bytes = qb_plane_bytes(QB_ACT_BF16, n_k);
     p->n_planes = 0;
+    p->plane_codes = qb_panel_keeps_codes(f);
     for (int64_t k = 0; k < n_k; k++) {
         for (int r = 0; r < ROWS; r++) {
             float w = weight_of(p, f, k, r);

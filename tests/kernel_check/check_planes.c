@@ -16,6 +16,8 @@ static void compare_planes(struct qb_check *c, const struct qb_panel *got, const
     }
     for (int i = 0; i < got->n_planes; i++)
         qb_check_bytes(c, "plane", got->plane + (size_t)i * bytes, want->plane + (size_t)i * bytes, bytes);
+    if (got->plane_codes != want->plane_codes)
+        qb_check_fail(c, "plane_codes is %d, not %d", got->plane_codes, want->plane_codes);
     if (got->has_min != want->has_min)
         qb_check_fail(c, "has_min is %d, not %d", got->has_min, want->has_min);
     if (want->has_min)
