@@ -258,11 +258,12 @@ enum qb_layout_id qb_kernel_set_auto_layout(const struct qb_kernel_set *set, con
                                             int64_t n_rows);
 /*
  * Batches of so many columns go to matrix units, where a set has them: with fewer, splitting panels costs
- * more than it saves (docs/performance.md). Weights per 256, others; BF16 is not split and takes any batch
- * there.
+ * more than it saves (docs/performance.md). Weights per 256, those that keep their codes, others; BF16 is
+ * not split and takes any batch there.
  */
-#define QB_PLANES_INT8_COLS 24
-#define QB_PLANES_BF16_COLS 96
+#define QB_PLANES_INT8_COLS  24
+#define QB_PLANES_CODES_COLS 72
+#define QB_PLANES_BF16_COLS  96
 /* A number of columns that is a batch in every sense, for who asks without one. */
 #define QB_MANY_COLS 512
 

@@ -63,6 +63,10 @@ QB_INLINE void codes_half(int width, const uint16_t *x, const uint8_t *plane, co
     QB_UNROLL
     for (int c = 0; c < QB_MAX_TILE_COLS; c++)
         f[c] = from && c < width ? _mm512_loadu_ps(from + (size_t)c * ldf) : _mm512_setzero_ps();
+    /* what no column writes is multiplied, too: denormal numbers would be slow */
+    for (int c = width; c < QB_MAX_TILE_COLS; c++)
+        for (int j = 0; j < 2; j++)
+            memset(sums[j] + 16 * c, 0, 64);
     CODES_LOAD(4, 6, 0);
     for (; i + 2 < n; i += 2) {
         CODES_LOAD(5, 7, i + 1);

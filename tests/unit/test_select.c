@@ -327,6 +327,9 @@ static void classes_follow_the_formats(void **state)
         assert_int_equal(qb_kernel_set_tile_class(&set, f, QB_MANY_COLS), expected[i].class);
         assert_int_equal(few, f->act);
         assert_int_equal(many, qb_act_block(f->act) == 32 ? QB_ACT_BF16 : f->act);
+        bool codes = f->id == QB_FORMAT_Q8_0 || f->id == QB_FORMAT_IQ4_NL;
+        assert_int_equal(qb_kernel_set_act(&planes, f, QB_PLANES_CODES_COLS), codes ? QB_ACT_BF16 : f->act);
+        assert_int_equal(qb_kernel_set_act(&planes, f, QB_PLANES_CODES_COLS - 1), f->act);
         assert_int_equal(class, many == QB_ACT_F32    ? QB_TILE_F32
                                 : many == QB_ACT_BF16 ? QB_TILE_PLANES_BF16
                                                       : QB_TILE_PLANES_INT8);
