@@ -123,7 +123,7 @@ void qb_synth_Q4_0(void *block, float std, struct qb_rng *rng)
 /* A minimum that centers codes of this mean under scale d, but for half a code: no multiple of d. */
 static uint16_t synth_min(uint16_t d, float mean, struct qb_rng *rng)
 {
-    return qb_f32_to_f16((0.5f - mean - qb_synth_unit(rng)) * qb_f16_to_f32(d));
+    return qb_f32_to_f16((0.5f - mean - (float)qb_rng_double(rng)) * qb_f16_to_f32(d));
 }
 
 void qb_synth_Q4_1(void *block, float std, struct qb_rng *rng)

@@ -33,12 +33,6 @@ static inline void qb_codes_set_scales(struct qb_codes *c, float d, int n)
         c->scale[i] = d * (float)c->sub_scale[i];
 }
 
-/* Uniform in [0, 1). */
-static inline float qb_synth_unit(struct qb_rng *rng)
-{
-    return (float)(qb_rng_u64(rng) >> 40) * 0x1p-24f;
-}
-
 /*
  * A scale of about the given size: size times 0.5 to 1.427, whose mean square is 1. Every block has its own,
  * with all bits of an f16, as quantizers write them: kernels take shorter ways where scales are alike or have
@@ -46,7 +40,7 @@ static inline float qb_synth_unit(struct qb_rng *rng)
  */
 static inline uint16_t qb_synth_size(float size, struct qb_rng *rng)
 {
-    return qb_f32_to_f16(size * (0.5f + 0.92705f * qb_synth_unit(rng)));
+    return qb_f32_to_f16(size * (0.5f + 0.92705f * (float)qb_rng_double(rng)));
 }
 
 /* The same of a random sign: blocks whose codes have a small mean then cancel each other. */

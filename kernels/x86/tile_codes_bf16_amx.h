@@ -12,9 +12,10 @@
 #include "kernels/x86/simd_amx.h"
 #include <immintrin.h>
 
-#define CODES_K    32                  /* weights of a step */
-#define CODES_ROW  (QB_PANEL_ROWS * 4) /* bytes of the plane for a pair of weights */
-#define CODES_STEP (CODES_K / 2 * CODES_ROW)
+/* Steps of all planes of bf16. */
+#define STEP_K   32                      /* weights of a multiplication */
+#define STEP_ROW (QB_PANEL_ROWS * 2 * 2) /* bytes of the panel for a pair of weights */
+#define STEP     (STEP_K / 2 * STEP_ROW) /* and for a step */
 
 /* Rows of sums: a step's product times its scales, onto the sums of all steps, in assembly because gcc loads
  * them all first and spills. */
@@ -31,15 +32,16 @@ QB_INLINE void codes_fold(const float *sums, const float *scale, __m512 f[QB_MAX
 /* Operands of step i: activations to tile LEFT, codes to RIGHT. */
 #define CODES_LOAD(left, right, i)                                                                           \
     do {                                                                                                     \
-        AMX_LOAD(right, plane + (i)*CODES_STEP, CODES_ROW);                                                  \
-        AMX_LOAD(left, x + (i)*width * CODES_K, 64);                                                         \
+        AMX_LOAD(right, plane + (i)*STEP, STEP_ROW);                                                         \
+        AMX_LOAD(left, x + (i)*width * STEP_K, 64);                                                          \
     } while (0)
-/* Take the sums of the step before last out of tile `sum`, where step i comes next. */
+/* Take the sums of step i out of their tile. */
 #define CODES_TAKE(sum, i)                                                                                   \
     do {                                                                                                     \
         AMX_STORE(sum, sums[sum], 64);                                                                       \
         codes_fold(sums[sum], scale + (i)*QB_PANEL_ROWS, f);                                                 \
     } while (0)
+/* Step i, in the tile of the step before last, whose sums leave it. */
 #define CODES_MULTIPLY(sum, left, right, i)                                                                  \
     do {                                                                                                     \
         if ((i) >= 2)                                                                                        \
@@ -74,17 +76,18 @@ QB_INLINE void codes_half(int width, const uint16_t *x, const uint8_t *plane, co
         CODES_LOAD(4, 6, i + 2);
         CODES_MULTIPLY(1, 5, 7, i + 1);
     }
-    bool odd = i + 1 == n;
-    if (!odd)
+    if (i + 1 < n) {
         CODES_LOAD(5, 7, i + 1);
-    CODES_MULTIPLY(0, 4, 6, i);
-    if (!odd)
+        CODES_MULTIPLY(0, 4, 6, i);
         CODES_MULTIPLY(1, 5, 7, i + 1);
-    else if (i > 0)
-        CODES_TAKE(1, i - 1);
-    CODES_TAKE(0, i);
-    if (!odd)
+        CODES_TAKE(0, i);
         CODES_TAKE(1, i + 1);
+    } else {
+        CODES_MULTIPLY(0, 4, 6, i);
+        if (i > 0)
+            CODES_TAKE(1, i - 1);
+        CODES_TAKE(0, i);
+    }
     QB_UNROLL
     for (int c = 0; c < QB_MAX_TILE_COLS; c++)
         if (c < width)

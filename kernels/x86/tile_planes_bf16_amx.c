@@ -10,10 +10,7 @@
 #include "kernels/x86/simd_amx.h"
 #include "kernels/x86/tile_codes_bf16_amx.h"
 
-#define STEP_K   32                      /* weights of a multiplication */
-#define STEP_ROW (QB_PANEL_ROWS * 2 * 2) /* bytes of the panel for a pair of weights */
-#define STEP     (STEP_K / 2 * STEP_ROW) /* and for a step */
-#define HALF     64                      /* bytes of 16 floats, or of 16 pairs */
+#define HALF 64 /* bytes of 16 floats, or of 16 pairs */
 
 /* Tiles: sums of the first columns are 0 and 1, of the second ones 2 and 3; operands: */
 #define LEFT0  4
