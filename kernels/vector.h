@@ -43,8 +43,11 @@ struct qb_kv {
 /* Store the n_head_kv * dim values of one token at position pos. Exact class (f16: round to nearest even). */
 typedef void qb_kv_store_fn(struct qb_kv *kv, int64_t pos, const float *x);
 
-/* Most columns (queries * heads of a group) in one attention call, and keys taken at a time. */
-#define QB_ATTN_MAX_COLS 128
+/* Most columns (queries * heads of a group) in one attention call, and keys taken at a time: of
+ * ATTENTION_PLANES, and of the others. */
+#define QB_ATTN_MAX_COLS 256
+#define QB_ATTN_MAX_KEYS 128
+#define QB_ATTN_COLS     128
 #define QB_ATTN_KEYS     64
 
 struct qb_attn {
@@ -57,7 +60,7 @@ struct qb_attn {
 };
 /*
  * Attention of n_q consecutive tokens (positions pos0 .. pos0 + n_q - 1) for the `group` query heads of KV
- * head `head`, over keys [p0, p1) and the causal (and window) mask. n_q * group <= QB_ATTN_MAX_COLS. q + i *
+ * head `head`, over keys [p0, p1) and the causal (and window) mask. n_q * group <= QB_ATTN_COLS. q + i *
  * ldq     the group * dim_k query values of token i (rotated) out + i * ldo   the group * dim_v results ml ==
  * NULL: out is the finished, normalised attention (every query sees at least one key). ml != NULL: one part
  * of a split over keys: out is the sum of exp(s - m) v, and ml[2 * (i * group + h)] = m (-INFINITY when no
@@ -67,13 +70,16 @@ struct qb_attn {
  *
  * ATTENTION_I16 is the same on integers of 16 bits, for f16 and q8_0 caches: K, Q and V keep 13 bits and a
  * sign under a scale per key or column, weights exp(s - m) x max|v| at least 11 in sum over 64 keys.
+ * ATTENTION_PLANES is the same on pairs of bf16, for these caches: K and V are f16 exactly, q8_0 to 16 bits;
+ * elements of Q and weights exp(s - m) keep 8 bits, and the sum that is divided by has the weights as they
+ * are.
  */
 typedef void qb_attention_fn(const struct qb_attn *a, int head, const float *q, size_t ldq, int n_q,
                              int64_t pos0, int64_t p0, int64_t p1, float *out, size_t ldo, float *ml,
                              void *scratch);
 #define QB_ATTN_SCRATCH_BYTES(dim_k, dim_v)                                                                  \
-    (4u * ((QB_ATTN_MAX_COLS + QB_ATTN_KEYS) * ((size_t)(dim_k) + (size_t)(dim_v) + 32u) +                   \
-           2u * QB_ATTN_MAX_COLS * QB_ATTN_KEYS))
+    (4u * ((QB_ATTN_MAX_COLS + 2u * QB_ATTN_MAX_KEYS) * ((size_t)(dim_k) + (size_t)(dim_v) + 80u) +          \
+           QB_ATTN_MAX_COLS * QB_ATTN_MAX_KEYS))
 /*
  * Join n_parts partial results for n_cols columns of dim values: part p lies at parts + p * part_stride
  * ([n_cols][dim]) and ml + p * n_cols * 2. Column c goes to out + (c / group) * ldo + (c % group) * dim.

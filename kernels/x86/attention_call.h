@@ -7,10 +7,18 @@
 #include "kernels/simd.h"
 #include "kernels/vector.h"
 
-/* Columns are n_cols = queries x heads of the group, cut into n_tiles tiles. */
+/*
+ * Keys that are so far below the largest (a factor of e^82 in f32, of 2^64 where weights are rounded) weigh
+ * 0: all that they could add is rounded away, and products with so small weights would be subnormal numbers,
+ * which cost Intel's CPUs some hundred cycles each.
+ */
+#define ATTN_EXP_MIN  (-82.0f)
+#define ATTN_EXP2_MIN (-64.0f)
+
+/* Columns are n_cols = queries x heads of the group, cut into n_tiles tiles; keys are taken by chunks. */
 struct attn_call {
     const struct qb_attn *a;
-    int head, n_cols, n_tiles;
+    int head, n_cols, n_tiles, chunk;
     int64_t pos0, p0, p1;
 };
 
@@ -32,23 +40,23 @@ static inline int64_t attn_end_key(const struct attn_call *r, int i)
     return hi < r->p1 ? hi : r->p1;
 }
 
-static inline int attn_clamp_key(int64_t key)
+static inline int attn_clamp_key(const struct attn_call *r, int64_t key)
 {
-    return key < 0 ? 0 : key > QB_ATTN_KEYS ? QB_ATTN_KEYS : (int)key;
+    return key < 0 ? 0 : key > r->chunk ? r->chunk : (int)key;
 }
 
 /* What columns [c0, c1) see of the chunk at base, all of them together; empty: lo >= hi. */
 static inline struct attn_range attn_visible(const struct attn_call *r, int c0, int c1, int64_t base)
 {
-    return (struct attn_range){attn_clamp_key(attn_first_key(r, c0 / r->a->group) - base),
-                               attn_clamp_key(attn_end_key(r, (c1 - 1) / r->a->group) - base)};
+    return (struct attn_range){attn_clamp_key(r, attn_first_key(r, c0 / r->a->group) - base),
+                               attn_clamp_key(r, attn_end_key(r, (c1 - 1) / r->a->group) - base)};
 }
 
 /* Does every one of columns [c0, c1) see the whole chunk at base? */
 static inline bool attn_sees_all(const struct attn_call *r, int c0, int c1, int64_t base)
 {
     return attn_first_key(r, (c1 - 1) / r->a->group) <= base &&
-           attn_end_key(r, c0 / r->a->group) >= base + QB_ATTN_KEYS;
+           attn_end_key(r, c0 / r->a->group) >= base + r->chunk;
 }
 
 /* Column tile t: nearly equal widths. */
@@ -87,9 +95,9 @@ QB_INLINE void attn_prefetch(const struct attn_call *r, int64_t base, int t)
         return;
     size_t k = size[kv->type_k], v = size[kv->type_v];
     attn_prefetch_share((const char *)kv->k + attn_k_offset(r, base / QB_KV_BLOCK) * k,
-                        QB_ATTN_KEYS * (size_t)kv->dim_k * k, t, r->n_tiles);
+                        (size_t)r->chunk * (size_t)kv->dim_k * k, t, r->n_tiles);
     attn_prefetch_share((const char *)kv->v + attn_v_offset(r, base) * v,
-                        QB_ATTN_KEYS * (size_t)kv->dim_v * v, t, r->n_tiles);
+                        (size_t)r->chunk * (size_t)kv->dim_v * v, t, r->n_tiles);
 }
 
 #endif

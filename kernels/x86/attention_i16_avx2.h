@@ -4,6 +4,7 @@
 #ifndef QB_KERNELS_X86_ATTENTION_I16_AVX2_H
 #define QB_KERNELS_X86_ATTENTION_I16_AVX2_H
 
+#include "kernels/x86/attention_call.h"
 #include "kernels/x86/simd_avx2.h"
 #include "kernels/x86/simd_math_tmpl.h"
 
@@ -46,10 +47,10 @@ INLINE vi vf_to_vi(vf v)
 {
     return _mm256_cvtps_epi32(v);
 }
-/* 2^x for x <= 0, from 2^-100 down 2^-100: what a key adds there is 0 after rounding. */
+/* 2^x for x <= 0, from ATTN_EXP2_MIN down the power there. */
 INLINE vf vf_exp2(vf x)
 {
-    x = vf_max(vf_set1(-100.0f), x);
+    x = vf_max(vf_set1(ATTN_EXP2_MIN), x);
     vf n = _mm256_floor_ps(x), p = vf_exp2_part(vf_sub(x, n));
     return _mm256_castsi256_ps(
         _mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));

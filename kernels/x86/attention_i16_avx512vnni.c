@@ -1,10 +1,9 @@
 /*
  * Attention in 16-bit integers, AVX512-VNNI: tiles of 6 columns x 4 vectors of 16 (24 of 32 registers).
  */
+#include "kernels/x86/attention_exp2_avx512.h"
 #include "kernels/x86/simd_avx512.h"
 #include "kernels/x86/simd_math_tmpl.h"
-
-#include "kernels/x86/attention_exp2_tmpl.h"
 
 typedef __m512i vi;
 
@@ -48,13 +47,6 @@ INLINE vi vf_to_vi(vf v)
 {
     return _mm512_cvtps_epi32(v);
 }
-/* 2^x; 2^-inf is 0. */
-INLINE vf vf_exp2(vf x)
-{
-    vf r = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-    return _mm512_scalef_ps(vf_exp2_part(r), x);
-}
-
 #define QB_ISA_FN(name) qb_##name##_avx512vnni
 #define ATTN_VECS       4
 #include "kernels/x86/attention_i16_tmpl.h"

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "kernels/kernel_protos.h"
+#include "kernels/x86/attention_cache_tmpl.h"
 #include "kernels/x86/attention_call.h"
 
 #define ATTN_COLS       6
@@ -55,16 +56,6 @@ struct i16_tile {
 };
 
 /* ---- keys and values to integers ---- */
-
-/* VF_N keys of dimension d; block: first element of the block of 16 keys, j: which of its vectors. */
-INLINE vf load_k(const struct qb_kv *kv, bool q8, size_t block, int d, int j)
-{
-    size_t i = block + (size_t)d * QB_KV_BLOCK + (size_t)(j * VF_N);
-    if (!q8)
-        return vf_load_f16((const uint16_t *)kv->k + i);
-    const uint16_t *scale = kv->k_scale + block / 32 + (size_t)(d / 32 * QB_KV_BLOCK + j * VF_N);
-    return vf_mul(vf_load_i8((const int8_t *)kv->k + i), vf_load_f16(scale));
-}
 
 /* What brings magnitudes up to `max` to ATTN_UNIT. */
 INLINE vf unit_factor(vf max)
@@ -108,17 +99,6 @@ INLINE void quantize_k(const struct i16_run *r, bool q8, int64_t base, struct at
             quantize_keys(r, q8, block, j, r->k + (size_t)at * vec, r->k_scale + at * VF_N);
         }
     }
-}
-
-/* VF_N dimensions from d of the V that starts at element i. */
-INLINE vf load_v(const struct qb_kv *kv, bool q8, size_t i, int d)
-{
-    i += (size_t)d;
-    if (q8)
-        return vf_mul(vf_load_i8((const int8_t *)kv->v + i), vf_set1(_cvtsh_ss(kv->v_scale[i / 32])));
-    int n = kv->dim_v - d;
-    const uint16_t *p = (const uint16_t *)kv->v + i;
-    return n >= VF_N ? vf_load_f16(p) : vf_load_f16_n(p, n);
 }
 
 INLINE float max_v(const struct i16_run *r, bool q8, size_t i)
@@ -460,21 +440,21 @@ static void place_scratch(struct i16_run *r, float *at)
 {
     size_t dim_k = (size_t)r->dim_kp, dim_v = (size_t)r->dim_vp;
     r->o = at;
-    r->l = r->o + QB_ATTN_MAX_COLS * dim_v;
-    r->q = (int32_t *)(void *)(r->l + QB_ATTN_MAX_COLS * VF_N);
-    r->k = r->q + QB_ATTN_MAX_COLS * dim_k / 2;
+    r->l = r->o + QB_ATTN_COLS * dim_v;
+    r->q = (int32_t *)(void *)(r->l + QB_ATTN_COLS * VF_N);
+    r->k = r->q + QB_ATTN_COLS * dim_k / 2;
     r->v = r->k + QB_ATTN_KEYS * dim_k / 2;
     r->k_scale = (float *)(void *)(r->v + ATTN_PAIRS * dim_v);
     r->v_scale = r->k_scale + QB_ATTN_KEYS;
     r->m = r->v_scale + QB_ATTN_KEYS;
-    r->q_scale = r->m + QB_ATTN_MAX_COLS;
+    r->q_scale = r->m + QB_ATTN_COLS;
 }
 
 void QB_ISA_FN(attention_i16)(const struct qb_attn *a, int head, const float *q, size_t ldq, int n_q,
                               int64_t pos0, int64_t p0, int64_t p1, float *out, size_t ldo, float *ml,
                               void *scratch)
 {
-    struct i16_run r = {.in = {a, head, n_q * a->group, 0, pos0, p0, p1}};
+    struct i16_run r = {.in = {a, head, n_q * a->group, 0, QB_ATTN_KEYS, pos0, p0, p1}};
     r.in.n_tiles = (r.in.n_cols + ATTN_COLS - 1) / ATTN_COLS;
     r.dim_kp = (a->kv->dim_k + VF_N - 1) / VF_N * VF_N;
     r.dim_vp = (a->kv->dim_v + VF_N - 1) / VF_N * VF_N;

@@ -268,7 +268,8 @@ static void softmax_column(const struct attn_run *r, int c, struct attn_range sp
     vf shift = vf_set1(max), alpha = vf_exp(vf_sub(vf_set1(r->m[c]), shift));
     vf sum = vf_mul(vf_load(l), alpha);
     for (int i = span.lo; i < span.hi; i += VF_N) {
-        vf e = vf_exp(vf_sub(vf_load(s + i), shift));
+        vf x = vf_sub(vf_load(s + i), shift);
+        vf e = vf_select_neg(vf_sub(x, vf_set1(ATTN_EXP_MIN)), vf_zero(), vf_exp(x));
         vf_store(s + i, e);
         sum = vf_add(sum, e);
     }
@@ -360,13 +361,13 @@ static void place_scratch(struct attn_run *r, float *at)
 {
     size_t dim_k = (size_t)r->dim_k, dim_vp = (size_t)r->dim_vp;
     r->q = at;
-    r->k = r->q + QB_ATTN_MAX_COLS * dim_k;
+    r->k = r->q + QB_ATTN_COLS * dim_k;
     r->v = r->k + QB_ATTN_KEYS * dim_k;
     r->o = r->v + QB_ATTN_KEYS * dim_vp;
-    r->s = r->o + QB_ATTN_MAX_COLS * dim_vp;
-    r->l = r->s + QB_ATTN_MAX_COLS * QB_ATTN_KEYS;
-    r->m = r->l + QB_ATTN_MAX_COLS * VF_N;
-    r->alpha = r->m + QB_ATTN_MAX_COLS;
+    r->s = r->o + QB_ATTN_COLS * dim_vp;
+    r->l = r->s + QB_ATTN_COLS * QB_ATTN_KEYS;
+    r->m = r->l + QB_ATTN_COLS * VF_N;
+    r->alpha = r->m + QB_ATTN_COLS;
 }
 
 void QB_ISA_FN(attention)(const struct qb_attn *a, int head, const float *q, size_t ldq, int n_q,
@@ -374,7 +375,7 @@ void QB_ISA_FN(attention)(const struct qb_attn *a, int head, const float *q, siz
                           void *scratch)
 {
     const struct qb_kv *kv = a->kv;
-    struct attn_run r = {.in = {a, head, n_q * a->group, 0, pos0, p0, p1}};
+    struct attn_run r = {.in = {a, head, n_q * a->group, 0, QB_ATTN_KEYS, pos0, p0, p1}};
     r.in.n_tiles = (r.in.n_cols + ATTN_COLS - 1) / ATTN_COLS;
     r.dim_k = kv->dim_k;
     r.dim_v = kv->dim_v;
