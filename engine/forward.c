@@ -223,17 +223,27 @@ bool qb_forward_outputs(struct qb_forward *f, int layer)
     return f->n > 0;
 }
 
-/* From this many columns on, turning keys and values to integers pays. */
-#define I16_MIN_COLS 19
+/* From this many columns on, turning keys and values to integers pays, or to planes. */
+#define I16_MIN_COLS    19
+#define PLANES_MIN_COLS 64
 
-/* Integers only where the products around them are less exact than f32, too. */
-static qb_attention_fn *attention_kernel(const struct qb_forward *f, const struct qb_kv *kv, int layer,
-                                         int n_cols)
+struct attn_choice {
+    qb_attention_fn *fn;
+    int max_cols;
+};
+
+/* Narrow numbers only where the products around them are less exact than f32, too. */
+static struct attn_choice attention_kernel(const struct qb_forward *f, const struct qb_kv *kv, int layer,
+                                           int n_cols)
 {
     qb_attention_fn *i16 = f->set->attention_i16[kv->type_k][kv->type_v];
-    if (i16 && n_cols >= I16_MIN_COLS && kind_of(f, &f->model->layers[layer].wo) != QB_ACT_F32)
-        return i16;
-    return f->set->attention[kv->type_k][kv->type_v];
+    qb_attention_fn *planes = f->set->attention_planes[kv->type_k][kv->type_v];
+    bool narrow = kind_of(f, &f->model->layers[layer].wo) != QB_ACT_F32;
+    if (narrow && planes && n_cols >= PLANES_MIN_COLS)
+        return (struct attn_choice){planes, QB_ATTN_MAX_COLS};
+    if (narrow && i16 && n_cols >= I16_MIN_COLS)
+        return (struct attn_choice){i16, QB_ATTN_COLS};
+    return (struct attn_choice){f->set->attention[kv->type_k][kv->type_v], QB_ATTN_COLS};
 }
 
 /* How the attention of a layer is cut: KV heads x blocks of queries x parts of the keys. */
@@ -264,17 +274,27 @@ static int key_parts(int tasks, int n_workers, int64_t n_keys, int n_slots)
     return best;
 }
 
+/* Queries of a task: as many as a call takes, but more than QB_ATTN_COLS columns only if no worker idles. */
+static int block_of_queries(int n, int group, int n_kv, int n_workers, int max_cols)
+{
+    int fair = (int)((int64_t)n * n_kv / n_workers), least = QB_ATTN_COLS / group, block = max_cols / group;
+    block = block > fair ? fair : block;
+    block = block < least ? least : block;
+    return block > n ? n : block;
+}
+
 static struct attn_plan plan_attention(const struct qb_forward *f, int layer)
 {
     const struct qb_hparams *hp = &f->model->hp;
     struct attn_plan p = {.n_kv = hp->n_head_kv[layer], .group = hp->n_head[layer] / hp->n_head_kv[layer]};
-    p.block = QB_ATTN_MAX_COLS / p.group;
-    p.block = p.block > f->n ? f->n : p.block;
+    struct attn_choice c = attention_kernel(f, &f->s->buf.kv[layer], layer, f->n * p.group);
+    p.fn = c.fn;
+    /* what is observed does not depend on the number of workers to the last bit */
+    int n_workers = f->s->observe ? 1 : f->w->n;
+    p.block = block_of_queries(f->n, p.group, p.n_kv, n_workers, c.max_cols);
     p.n_blocks = (f->n + p.block - 1) / p.block;
-    p.fn = attention_kernel(f, &f->s->buf.kv[layer], layer, p.block * p.group);
     int64_t n_keys = f->pos + f->n;
-    /* parts depend on the number of workers, and so would the last bits of what is observed */
-    p.n_parts = f->s->observe ? 1 : key_parts(p.n_kv * p.n_blocks, f->w->n, n_keys, f->s->n_part_slots);
+    p.n_parts = key_parts(p.n_kv * p.n_blocks, n_workers, n_keys, f->s->n_part_slots);
     p.part_keys = (n_keys + p.n_parts - 1) / p.n_parts;
     p.part_keys = (p.part_keys + QB_ATTN_KEYS - 1) / QB_ATTN_KEYS * QB_ATTN_KEYS;
     return p;

@@ -210,7 +210,7 @@ static enum qb_status check(const struct qb_model *m, const struct qb_session_op
                        hp->head_dim_v);
     for (int i = 0; i < hp->n_layer; i++)
         if (hp->n_head_kv[i] < 1 || hp->n_head[i] % hp->n_head_kv[i] ||
-            hp->n_head[i] / hp->n_head_kv[i] > QB_ATTN_MAX_COLS)
+            hp->n_head[i] / hp->n_head_kv[i] > QB_ATTN_COLS)
             return qb_fail(err, QB_ERR_UNSUPPORTED, "layer %d has %d heads on %d key heads", i, hp->n_head[i],
                            hp->n_head_kv[i]);
     return QB_OK;

@@ -217,7 +217,7 @@ void qb_kernel_key_text(const struct qb_kernel *k, char *out, size_t size);
 /*
  * The chosen kernels; immutable once selected, shared by const pointer. After a successful select no entry is
  * NULL but decode_panel and gemv of a (format, layout) that does not exist, tile classes PLANES_*,
- * split_panel, scale_steps, fix_scales and attention_i16.
+ * split_panel, scale_steps, fix_scales, attention_i16 and attention_planes.
  */
 struct qb_kernel_set {
     enum qb_isa isa; /* the limit it was selected under, resolved */
@@ -240,6 +240,7 @@ struct qb_kernel_set {
     qb_attention_fn *attention[QB_KV_TYPE_COUNT][QB_KV_TYPE_COUNT];
     /* For many columns; NULL where there is none, and throughout in the reference path. */
     qb_attention_fn *attention_i16[QB_KV_TYPE_COUNT][QB_KV_TYPE_COUNT];
+    qb_attention_fn *attention_planes[QB_KV_TYPE_COUNT][QB_KV_TYPE_COUNT];
     qb_pack_fn *pack;
 };
 

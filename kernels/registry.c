@@ -6,39 +6,41 @@
 #include <string.h>
 
 /* Keys are written without prefix in kernels.def; the operation says what they name. */
-#define KEY_DECODE_PANEL(k)  QB_FORMAT_##k
-#define KEY_GEMV(k)          QB_FORMAT_##k
-#define KEY_TILE(k)          QB_TILE_##k
-#define KEY_ACT(k)           QB_ACT_##k
-#define KEY_SCALE_STEPS(k)   k
-#define KEY_FIX_SCALES(k)    k
-#define KEY_SPLIT_PANEL(k)   QB_ACT_##k
-#define KEY_RMS_NORM(k)      k
-#define KEY_SILU_MUL(k)      k
-#define KEY_ROPE_NORM(k)     k
-#define KEY_ROPE_NEOX(k)     k
-#define KEY_K_STORE(k)       QB_KV_##k
-#define KEY_V_STORE(k)       QB_KV_##k
-#define KEY_ATTENTION(k)     QB_KV_##k
-#define KEY_ATTENTION_I16(k) QB_KV_##k
-#define KEY_PACK(k)          k
+#define KEY_DECODE_PANEL(k)     QB_FORMAT_##k
+#define KEY_GEMV(k)             QB_FORMAT_##k
+#define KEY_TILE(k)             QB_TILE_##k
+#define KEY_ACT(k)              QB_ACT_##k
+#define KEY_SCALE_STEPS(k)      k
+#define KEY_FIX_SCALES(k)       k
+#define KEY_SPLIT_PANEL(k)      QB_ACT_##k
+#define KEY_RMS_NORM(k)         k
+#define KEY_SILU_MUL(k)         k
+#define KEY_ROPE_NORM(k)        k
+#define KEY_ROPE_NEOX(k)        k
+#define KEY_K_STORE(k)          QB_KV_##k
+#define KEY_V_STORE(k)          QB_KV_##k
+#define KEY_ATTENTION(k)        QB_KV_##k
+#define KEY_ATTENTION_I16(k)    QB_KV_##k
+#define KEY_ATTENTION_PLANES(k) QB_KV_##k
+#define KEY_PACK(k)             k
 
-#define KEY2_DECODE_PANEL(k)  QB_LAYOUT_##k
-#define KEY2_GEMV(k)          QB_LAYOUT_##k
-#define KEY2_TILE(k)          k
-#define KEY2_ACT(k)           k
-#define KEY2_SCALE_STEPS(k)   k
-#define KEY2_FIX_SCALES(k)    k
-#define KEY2_SPLIT_PANEL(k)   k
-#define KEY2_RMS_NORM(k)      k
-#define KEY2_SILU_MUL(k)      k
-#define KEY2_ROPE_NORM(k)     k
-#define KEY2_ROPE_NEOX(k)     k
-#define KEY2_K_STORE(k)       k
-#define KEY2_V_STORE(k)       k
-#define KEY2_ATTENTION(k)     QB_KV_##k
-#define KEY2_ATTENTION_I16(k) QB_KV_##k
-#define KEY2_PACK(k)          k
+#define KEY2_DECODE_PANEL(k)     QB_LAYOUT_##k
+#define KEY2_GEMV(k)             QB_LAYOUT_##k
+#define KEY2_TILE(k)             k
+#define KEY2_ACT(k)              k
+#define KEY2_SCALE_STEPS(k)      k
+#define KEY2_FIX_SCALES(k)       k
+#define KEY2_SPLIT_PANEL(k)      k
+#define KEY2_RMS_NORM(k)         k
+#define KEY2_SILU_MUL(k)         k
+#define KEY2_ROPE_NORM(k)        k
+#define KEY2_ROPE_NEOX(k)        k
+#define KEY2_K_STORE(k)          k
+#define KEY2_V_STORE(k)          k
+#define KEY2_ATTENTION(k)        QB_KV_##k
+#define KEY2_ATTENTION_I16(k)    QB_KV_##k
+#define KEY2_ATTENTION_PLANES(k) QB_KV_##k
+#define KEY2_PACK(k)             k
 
 /* "qb_" is not part of the name. */
 #define QB_KERNEL(op, key, key2, isa, max_cols, symbol)                                                      \
@@ -125,6 +127,7 @@ void qb_kernel_key_text(const struct qb_kernel *k, char *out, size_t size)
         break;
     case QB_OP_ATTENTION:
     case QB_OP_ATTENTION_I16:
+    case QB_OP_ATTENTION_PLANES:
         snprintf(out, size, "%s %s", kv_names[k->key], kv_names[k->key2]);
         break;
     default:

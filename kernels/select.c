@@ -82,6 +82,13 @@ static void (*choose(struct chooser *c, enum qb_op op, int key, int key2))(void)
     return k ? k->fn : NULL;
 }
 
+/* NULL where no level has one. */
+static void (*find_fn(const struct chooser *c, enum qb_op op, int key, int key2))(void)
+{
+    const struct qb_kernel *k = find_row(c->limit, c->bf16, op, key, key2);
+    return k ? k->fn : NULL;
+}
+
 static void choose_matrix_kernels(struct chooser *c, struct qb_kernel_set *set)
 {
     for (int f = 0; f < QB_FORMAT_COUNT; f++) {
@@ -94,10 +101,8 @@ static void choose_matrix_kernels(struct chooser *c, struct qb_kernel_set *set)
     }
     for (int a = 0; a < QB_ACT_KIND_COUNT; a++)
         set->act[a] = (qb_act_fn *)choose(c, QB_OP_ACT, a, 0);
-    const struct qb_kernel *steps = find_row(c->limit, c->bf16, QB_OP_SCALE_STEPS, 0, 0);
-    set->scale_steps = steps ? (qb_scale_steps_fn *)steps->fn : NULL;
-    const struct qb_kernel *fix = find_row(c->limit, c->bf16, QB_OP_FIX_SCALES, 0, 0);
-    set->fix_scales = fix ? (qb_fix_scales_fn *)fix->fn : NULL;
+    set->scale_steps = (qb_scale_steps_fn *)find_fn(c, QB_OP_SCALE_STEPS, 0, 0);
+    set->fix_scales = (qb_fix_scales_fn *)find_fn(c, QB_OP_FIX_SCALES, 0, 0);
 }
 
 /* Do tiles of a class, which take no planes, multiply activations of a kind? */
@@ -155,8 +160,8 @@ static void choose_vector_kernels(struct chooser *c, struct qb_kernel_set *set)
         for (int v = 0; v < QB_KV_TYPE_COUNT; v++)
             set->attention[t][v] = (qb_attention_fn *)choose(c, QB_OP_ATTENTION, t, v);
         for (int v = 0; v < QB_KV_TYPE_COUNT; v++) {
-            const struct qb_kernel *k = find_row(c->limit, c->bf16, QB_OP_ATTENTION_I16, t, v);
-            set->attention_i16[t][v] = k ? (qb_attention_fn *)k->fn : NULL;
+            set->attention_i16[t][v] = (qb_attention_fn *)find_fn(c, QB_OP_ATTENTION_I16, t, v);
+            set->attention_planes[t][v] = (qb_attention_fn *)find_fn(c, QB_OP_ATTENTION_PLANES, t, v);
         }
     }
 }
@@ -192,6 +197,7 @@ enum qb_status qb_kernel_set_select_reference(struct qb_kernel_set *set, enum qb
     set->bf16 = set->planes = false;
     memset(set->gemv, 0, sizeof set->gemv);
     memset(set->attention_i16, 0, sizeof set->attention_i16);
+    memset(set->attention_planes, 0, sizeof set->attention_planes);
     for (int f = 0; f < QB_FORMAT_COUNT; f++)
         for (int l = 0; l < QB_LAYOUT_COUNT; l++)
             if (set->decode_panel[f][l])
@@ -202,7 +208,8 @@ enum qb_status qb_kernel_set_select_reference(struct qb_kernel_set *set, enum qb
 const struct qb_kernel *qb_kernel_set_row(const struct qb_kernel_set *set, enum qb_op op, int key, int key2)
 {
     /* The reference path decodes with a function that is no registry row; attention stays in f32. */
-    if (set->reference && (op == QB_OP_DECODE_PANEL || op == QB_OP_GEMV || op == QB_OP_ATTENTION_I16))
+    if (set->reference && (op == QB_OP_DECODE_PANEL || op == QB_OP_GEMV || op == QB_OP_ATTENTION_I16 ||
+                           op == QB_OP_ATTENTION_PLANES))
         return NULL;
     return find_row(set->isa, set->bf16, op, key, key2);
 }

@@ -12,7 +12,7 @@
 
 /* One case: the shape, and its memory. */
 struct attn_case {
-    bool i16;
+    enum qb_op op;
     struct qb_attn a;
     struct qb_kv kv;
     int head, n_q;
@@ -99,8 +99,8 @@ struct truth {
     double m, sum;                     /* maximum and sum of exponentials */
     double out[MAX_DIM], mag[MAX_DIM]; /* normalised result, and the same sum over |v| */
     double score_mag;                  /* largest sum of |q k| x scale */
-    double score_steps;                /* i16: largest error of a score by half steps of its factors */
-    double v_mag;                      /* i16: sum of exponentials x max |v|, normalised */
+    double score_steps;                /* not f32: largest error of a score by roundings of its factors */
+    double v_mag;                      /* ... sum of exponentials x max |v|, normalised */
     int64_t n_keys;
 };
 
@@ -121,7 +121,7 @@ static double oracle_score(const struct attn_case *t, const float *q, int64_t po
  * Roundings of a score's factors in ATTENTION_I16: an element of K is within half of max |k| / 8191, one of Q
  * within half of the larger of max |q| / 32767 and sum |q| / (262000 - n).
  */
-static double oracle_score_steps(const struct attn_case *t, const float *q, int64_t pos)
+static double score_steps_i16(const struct attn_case *t, const float *q, int64_t pos)
 {
     double k_max = 0, k_sum = 0, q_max = 0, q_sum = 0, n = t->kv.dim_k;
     for (int d = 0; d < t->kv.dim_k; d++) {
@@ -133,6 +133,19 @@ static double oracle_score_steps(const struct attn_case *t, const float *q, int6
     }
     double k_half = k_max / 8191 / 2, q_half = fmax(q_max / 32767, q_sum / (262000 - n)) / 2;
     return (k_half * q_sum + q_half * k_sum + n * k_half * q_half) * (double)t->a.scale;
+}
+
+/* ... in ATTENTION_PLANES: an element of Q is within 2^-8 of itself, one of K within 2^-15 (q8_0). */
+static double oracle_score_steps(const struct attn_case *t, const float *q, int64_t pos, double mag)
+{
+    switch (t->op) {
+    case QB_OP_ATTENTION_I16:
+        return score_steps_i16(t, q, pos);
+    case QB_OP_ATTENTION_PLANES:
+        return mag * (ldexp(1, -8) + ldexp(1, -15));
+    default:
+        return 0;
+    }
 }
 
 static double v_max(const struct attn_case *t, int64_t pos)
@@ -155,13 +168,12 @@ static void oracle_column(const struct attn_case *t, int i, const float *q, stru
         s[p - lo] = oracle_score(t, q, p, &mag);
         r->m = fmax(r->m, s[p - lo]);
         r->score_mag = fmax(r->score_mag, mag);
-        if (t->i16)
-            r->score_steps = fmax(r->score_steps, oracle_score_steps(t, q, p));
+        r->score_steps = fmax(r->score_steps, oracle_score_steps(t, q, p, mag));
     }
     for (int64_t p = lo; p < hi; p++) {
         double e = exp(s[p - lo] - r->m);
         r->sum += e;
-        if (t->i16)
+        if (t->op != QB_OP_ATTENTION)
             r->v_mag += e * v_max(t, p);
         for (int d = 0; d < t->kv.dim_v; d++) {
             double v = v_value(&t->kv, t->head, p, d);
@@ -189,21 +201,48 @@ static double score_roundings(const struct attn_case *t, const struct truth *r)
 /*
  * Of a result: errors of the scores count twice (numerator and denominator), the exponential of s - m has 4
  * and rounds its argument, the sums over keys have one a key and one a chunk, widened q8_0 values one each,
- * three for the end. ATTENTION_I16 has a polynomial for 2^x, good to 2.7e-6.
+ * three for the end. The others have a polynomial for 2^x, good to 2.7e-6 (that of weights in planes is less
+ * exact and counts with their roundings).
  */
 static double result_roundings(const struct attn_case *t, const struct truth *r, int n_parts)
 {
-    double chunks = (double)r->n_keys / QB_ATTN_KEYS + 2, exp2 = t->i16 ? 2 * ldexp(2.7e-6, 24) : 0;
+    double chunks = (double)r->n_keys / QB_ATTN_KEYS + 2,
+           exp2 = t->op != QB_OP_ATTENTION ? 2 * ldexp(2.7e-6, 24) : 0;
     return exp2 + 2 * (score_roundings(t, r) + 4 + 2) + 2 * (double)r->n_keys + 6 * (chunks + n_parts) + 8;
 }
 
+/* A weight in ATTENTION_PLANES is cut to 8 bits after a polynomial that is good to 7.5e-5. */
+#define PLANES_WEIGHT (1.0 / 128 + 7.5e-5)
+
 /*
- * Roundings of values and weights in ATTENTION_I16, as multiples of 2^-24 of v_mag: half of 1 / 8191 a value;
+ * Roundings of values and weights, as multiples of 2^-24. ATTENTION_I16, of v_mag: half of 1 / 8191 a value;
  * half a step for each of the 64 weights of a chunk, where a step is at most 1 / 16375 of their sum.
+ * ATTENTION_PLANES, of a result's own magnitude: its weights, above and below the line, and 2^-15 a value.
  */
 static double weight_roundings(const struct attn_case *t)
 {
-    return t->i16 ? ldexp(0.5 / 8191 + QB_ATTN_KEYS * 0.5 / 16375, 24) : 0;
+    switch (t->op) {
+    case QB_OP_ATTENTION_I16:
+        return ldexp(0.5 / 8191 + QB_ATTN_KEYS * 0.5 / 16375, 24);
+    case QB_OP_ATTENTION_PLANES:
+        return ldexp(2 * PLANES_WEIGHT + ldexp(1, -15), 24);
+    default:
+        return 0;
+    }
+}
+
+/* What an error of dimension d is measured by. Weights below 2^-64 are 0 in ATTENTION_PLANES, which shows
+ * where only such keys have a value in this dimension. */
+static double magnitude(const struct attn_case *t, const struct truth *r, int d)
+{
+    switch (t->op) {
+    case QB_OP_ATTENTION_I16:
+        return r->v_mag;
+    case QB_OP_ATTENTION_PLANES:
+        return r->mag[d] + ldexp(r->v_mag, -40);
+    default:
+        return r->mag[d];
+    }
 }
 
 static void compare(struct qb_check *c, const struct attn_case *t, int n_parts)
@@ -215,7 +254,7 @@ static void compare(struct qb_check *c, const struct attn_case *t, int n_parts)
             const float *out = t->out + (size_t)i * t->ldo + (size_t)(h * t->kv.dim_v);
             for (int d = 0; d < t->kv.dim_v; d++)
                 if (!qb_check_float(c, "out", (size_t)i * t->ldo + (size_t)(h * t->kv.dim_v + d), out[d],
-                                    r.out[d], t->i16 ? r.v_mag : r.mag[d],
+                                    r.out[d], magnitude(t, &r, d),
                                     result_roundings(t, &r, n_parts) + weight_roundings(t)))
                     return;
         }
@@ -238,7 +277,9 @@ static void check_part(struct qb_check *c, const struct attn_case *t, const floa
         oracle_column(t, i, t->q + (size_t)i * t->ldq + (size_t)(h * t->kv.dim_k), &r);
         if (r.n_keys > 0) {
             qb_check_float(c, "m", (size_t)col, ml[2 * col], r.m, 1, score_roundings(t, &r) + fabs(r.m) + 1);
-            qb_check_float(c, "sum", (size_t)col, ml[2 * col + 1], r.sum, r.sum, result_roundings(t, &r, 1));
+            double weights = t->op == QB_OP_ATTENTION_PLANES ? ldexp(PLANES_WEIGHT, 24) : 0;
+            qb_check_float(c, "sum", (size_t)col, ml[2 * col + 1], r.sum, r.sum,
+                           result_roundings(t, &r, 1) + weights);
             continue;
         }
         if (ml[2 * col] != -INFINITY || ml[2 * col + 1] != 0)
@@ -288,6 +329,11 @@ static void choose_dims(struct qb_check *c, const struct qb_kernel *k, struct qb
     kv->n_head_kv = N_HEAD_KV;
 }
 
+static int max_cols(const struct qb_kernel *k)
+{
+    return k->op == QB_OP_ATTENTION_PLANES ? QB_ATTN_MAX_COLS : QB_ATTN_COLS;
+}
+
 static void choose_shape(struct qb_check *c, const struct qb_kernel *k, struct attn_case *t, enum hardness h)
 {
     static const int groups[] = {1, 1, 2, 3, 4, 6, 7, 8, 16, 64};
@@ -297,7 +343,7 @@ static void choose_shape(struct qb_check *c, const struct qb_kernel *k, struct a
     t->a.group = groups[qb_rng_below(rng, QB_ARRAY_LEN(groups))];
     t->a.softcap = qb_rng_below(rng, 4) == 0 ? 5.0f : 0;
     t->a.window = qb_rng_below(rng, 3) == 0 ? 1 + qb_rng_below(rng, 100) : 0;
-    t->n_q = 1 + (int)qb_rng_below(rng, (uint32_t)(QB_ATTN_MAX_COLS / t->a.group));
+    t->n_q = 1 + (int)qb_rng_below(rng, (uint32_t)(max_cols(k) / t->a.group));
     t->pos0 = qb_rng_below(rng, 2) ? qb_rng_below(rng, 260) : qb_rng_below(rng, 20);
     t->head = (int)qb_rng_below(rng, N_HEAD_KV);
     t->p0 = 0;
@@ -314,7 +360,7 @@ static void run_case(struct qb_check *c, const struct qb_kernel *k, enum hardnes
     static const char *const names[] = {"ordinary", "large scores", "all equal", "one key"};
     struct attn_case t;
     memset(&t, 0, sizeof t);
-    t.i16 = k->op == QB_OP_ATTENTION_I16;
+    t.op = k->op;
     choose_shape(c, k, &t, h);
     qb_check_case(c, "dim_k=%d dim_v=%d group=%d n_q=%d pos0=%lld window=%lld softcap=%g, %s, %s", t.kv.dim_k,
                   t.kv.dim_v, t.a.group, t.n_q, (long long)t.pos0, (long long)t.a.window, (double)t.a.softcap,
@@ -360,7 +406,8 @@ static void run_attention(void *arg)
 
 void qb_bench_attention(struct qb_check *c, const struct qb_kernel *k, struct qb_check_bench *b)
 {
-    enum { DIM = 128, GROUP = 6, QUERIES = QB_ATTN_MAX_COLS / GROUP, KEYS = 8192 };
+    enum { DIM = 128, GROUP = 6, KEYS = 8192 };
+    const int n_q = max_cols(k) / GROUP;
     struct attn_job *j = qb_check_input(c, sizeof *j, 64);
     struct attn_case *t = &j->t;
     j->k = k;
@@ -370,17 +417,17 @@ void qb_bench_attention(struct qb_check *c, const struct qb_kernel *k, struct qb
                            .dim_k = DIM,
                            .dim_v = DIM,
                            .capacity = KEYS};
-    t->a = (struct qb_attn){.kv = &t->kv, .group = GROUP, .scale = 0.1f};
-    t->n_q = QUERIES;
-    t->pos0 = KEYS - QUERIES;
+    t->a = (struct qb_attn){.kv = &t->kv, .group = GROUP, .scale = 0.003f};
+    t->n_q = n_q;
+    t->pos0 = KEYS - n_q;
     t->p1 = KEYS;
     t->ldq = t->ldo = GROUP * DIM;
     make_cache(c, &t->kv);
     fill_cache(c, t, QB_VALUES_RANDOM);
-    t->q = qb_check_input(c, t->ldq * QUERIES * sizeof *t->q, 64);
-    t->out = qb_check_input(c, t->ldo * QUERIES * sizeof *t->out, 64);
+    t->q = qb_check_input(c, t->ldq * (size_t)n_q * sizeof *t->q, 64);
+    t->out = qb_check_input(c, t->ldo * (size_t)n_q * sizeof *t->out, 64);
     t->scratch = qb_check_input(c, QB_ATTN_SCRATCH_BYTES(DIM, DIM), 64);
-    qb_check_fill_f32(c, t->q, t->ldq * QUERIES, QB_VALUES_RANDOM);
+    qb_check_fill_f32(c, t->q, t->ldq * (size_t)n_q, QB_VALUES_RANDOM);
     double bytes = 2.0 * KEYS * DIM * (double)(kv_bytes(t->kv.type_k, 1) + kv_bytes(t->kv.type_v, 1)) / 2;
-    *b = (struct qb_check_bench){run_attention, j, (double)GROUP * QUERIES * KEYS * 2 * DIM, bytes};
+    *b = (struct qb_check_bench){run_attention, j, (double)GROUP * n_q * KEYS * 2 * DIM, bytes};
 }

@@ -20,4 +20,5 @@ const struct qb_check_op qb_check_ops[QB_OP_COUNT] = {
     [QB_OP_PACK] = {qb_check_pack, qb_bench_pack},
     [QB_OP_ATTENTION] = {qb_check_attention, qb_bench_attention},
     [QB_OP_ATTENTION_I16] = {qb_check_attention, qb_bench_attention},
+    [QB_OP_ATTENTION_PLANES] = {qb_check_attention, qb_bench_attention},
 };
