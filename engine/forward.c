@@ -225,7 +225,7 @@ bool qb_forward_outputs(struct qb_forward *f, int layer)
 
 /* From this many columns on, turning keys and values to integers pays, or to planes. */
 #define I16_MIN_COLS    19
-#define PLANES_MIN_COLS 64
+#define PLANES_MIN_COLS 16
 
 struct attn_choice {
     qb_attention_fn *fn;

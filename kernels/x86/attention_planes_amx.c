@@ -1,6 +1,6 @@
 /*
  * Attention on the matrix unit, for many columns. K and V are two planes of bf16 each, Q and the weights of
- * keys are rounded to one; sums are f32 and stay in tiles of their own kind, so nothing needs a scale.
+ * keys are one; sums are f32, so nothing needs a scale.
  *
  * A chunk of keys becomes planes once and meets all columns, a group of two tiles at a time: scores, weights,
  * sums over V. These three are jobs in a pipeline: while the unit multiplies the scores of one group and the
@@ -30,7 +30,7 @@ struct beside {
     const struct planes_job *weigh;
     struct group_scores *scores;
     struct group_weights *weights;
-    int weighed, k_end, v_end; /* pieces of weights so far; where the turn's share of the next chunk ends */
+    int col, k_end, v_end; /* next column; where the turn's share of the next chunk ends */
     int pieces, products, due;
 };
 
@@ -42,7 +42,7 @@ static void piece(struct beside *b)
     else if (r->next_v.i < b->v_end)
         split_v_piece(r);
     else
-        weigh_piece(r, b->weigh, b->scores, b->weights, b->weighed++);
+        weigh_column(r, b->weigh, b->scores, b->weights, b->col++);
 }
 
 INLINE void work(struct beside *b)
@@ -163,13 +163,12 @@ static struct beside plan_vectors(struct planes_run *r, const struct turn *t)
     }
     if (t->sum) {
         struct attn_range steps = key_steps(t->sum->keys);
-        b.v_end = share_of_split(r, &r->next_v, t->sum,
-                                 (struct planes_pieces){split_v_piece, STEP, V_PIECES * VF_N});
+        b.v_end = share_of_split(r, &r->next_v, t->sum, (struct planes_pieces){split_v_piece, STEP, VF_N});
         b.pieces += b.v_end - r->next_v.i;
         b.products += (steps.hi - steps.lo) * r->v_tiles;
     }
     if (t->weigh)
-        b.pieces += GROUP_COLS * WEIGH_PIECES;
+        b.pieces += GROUP_COLS;
     b.weights->any_shrinks = false;
     return b;
 }
@@ -220,8 +219,6 @@ static void attend(struct planes_run *r, int64_t base, int64_t end)
         t.sum = t.weigh;
         t.weigh = t.score;
         t.score = next_job(r, end, &group, &base, j) ? j : NULL;
-        if (t.score) /* the chunk after the one that becomes planes */
-            attn_prefetch(&r->in, base + 2 * CHUNK, j->group);
         take_turn(r, &t);
         t.number++;
     } while (t.score || t.weigh);

@@ -28,10 +28,9 @@ INLINE vf key_dim(const struct qb_kv *kv, bool q8, size_t block, int d)
     return d < kv->dim_k ? load_k(kv, q8, block, d, 0) : vf_zero();
 }
 
-/* Pieces are small, so that none of them keeps the unit waiting: of K 4 pairs of dimensions (a quarter of a
- * step) of 16 keys, of V half the dimensions of a pair of keys. */
+/* Pieces are small, so that none of them keeps the unit waiting: of K half a step (8 pairs of dimensions) of
+ * 16 keys, of V a pair of keys. */
 #define K_PIECES 2
-#define V_PIECES 1
 
 INLINE void split_k(const struct planes_run *r, bool q8, const struct planes_split *s)
 {
@@ -45,13 +44,11 @@ INLINE void split_k(const struct planes_run *r, bool q8, const struct planes_spl
         split_pairs(key_dim(kv, q8, block, d), key_dim(kv, q8, block, d + VF_N), out);
 }
 
-/* What nobody sees is never read and counts as zeros. */
+/* A key that nobody sees is never read and counts as zeros. */
 INLINE void split_v(const struct planes_run *r, bool q8, const struct planes_split *s)
 {
     const struct qb_kv *kv = r->in.a->kv;
-    int pair = s->i / V_PIECES, step = pair / VF_N, row = pair % VF_N, part = s->i % V_PIECES;
-    int dims = r->v_tiles * VF_N / V_PIECES, d = part * dims,
-        end = d + dims < kv->dim_v ? d + dims : kv->dim_v;
+    int step = s->i / VF_N, row = s->i % VF_N;
     size_t at[2];
     __mmask16 seen[2];
     for (int side = 0; side < 2; side++) {
@@ -60,9 +57,8 @@ INLINE void split_v(const struct planes_run *r, bool q8, const struct planes_spl
         seen[side] = is_seen ? 0xffff : 0;
         at[side] = attn_v_offset(&r->in, s->base + (is_seen ? key : s->keys.lo));
     }
-    uint8_t *out = r->v[chunk_parity(s->base)] + (size_t)(d / VF_N * CHUNK_STEPS + step) * 2 * TILE +
-                   (size_t)row * TILE_ROW;
-    for (; d < end; d += VF_N, out += CHUNK_STEPS * 2 * TILE)
+    uint8_t *out = r->v[chunk_parity(s->base)] + (size_t)step * 2 * TILE + (size_t)row * TILE_ROW;
+    for (int d = 0; d < kv->dim_v; d += VF_N, out += CHUNK_STEPS * 2 * TILE)
         split_pairs(_mm512_maskz_mov_ps(seen[0], load_v(kv, q8, at[0], d)),
                     _mm512_maskz_mov_ps(seen[1], load_v(kv, q8, at[1], d)), out);
 }

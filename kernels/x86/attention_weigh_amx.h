@@ -1,6 +1,6 @@
 /*
  * Attention on the matrix unit: from scores to the weights of keys. Online softmax as in attention_tmpl.h, in
- * powers of 2. Weights are rounded to bf16 before they are summed up, so that the rounding of a large one is
+ * powers of 2. Weights are cut to bf16 before they are summed up, so that what a large one loses is missing
  * in the sum that divides it, too.
  */
 #ifndef QB_KERNELS_X86_ATTENTION_WEIGH_AMX_H
@@ -108,27 +108,20 @@ INLINE void begin_weights(const struct planes_run *r, const struct planes_job *j
         raise_maximum(r, w, c, vf_hmax(max));
 }
 
-/* Pieces of a column's weights. */
-#define WEIGH_PIECES 1
-
-/* Piece i of the job's group. */
-INLINE void weigh_piece(const struct planes_run *r, const struct planes_job *j, struct group_scores *s,
-                        struct group_weights *w, int i)
+/* Column i of the job's group. */
+INLINE void weigh_column(const struct planes_run *r, const struct planes_job *j, struct group_scores *s,
+                         struct group_weights *w, int i)
 {
-    enum { STEPS = CHUNK_STEPS / WEIGH_PIECES };
-    int col = i / WEIGH_PIECES, part = i % WEIGH_PIECES, c = j->group * GROUP_COLS + col;
-    float *scores = s->v[col / TILE_COLS][0][col % TILE_COLS];
-    if (part == 0)
-        begin_weights(r, j, scores, w, c);
-    uint8_t *out = w->v[col / TILE_COLS][part * STEPS] + col % TILE_COLS * TILE_ROW;
-    scores += part * STEPS * 2 * TILE_COLS * VF_N;
+    int c = j->group * GROUP_COLS + i, row = i % TILE_COLS;
+    float *scores = s->v[i / TILE_COLS][0][row];
+    begin_weights(r, j, scores, w, c);
     const vf max = vf_set1(r->m[c] * 8388608.0f);
     const __m512i ones = _mm512_set1_epi16(0x3f80); /* of bf16 */
     vf sum = vf_load(r->l + c * VF_N);
     UNROLL
-    for (int k = 0; k < STEPS; k++) {
+    for (int k = 0; k < CHUNK_STEPS; k++) {
         __m512i pairs = weight_pairs(load_scores(scores, 2 * k), load_scores(scores, 2 * k + 1), max);
-        _mm512_store_si512(out + k * TILE, pairs);
+        _mm512_store_si512(w->v[i / TILE_COLS][k] + row * TILE_ROW, pairs);
         sum = _mm512_dpbf16_ps(sum, (__m512bh)pairs, (__m512bh)ones);
     }
     vf_store(r->l + c * VF_N, sum);
