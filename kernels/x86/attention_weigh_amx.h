@@ -44,6 +44,9 @@ INLINE vf as_vf(__m512i v)
     return _mm512_castsi512_ps(v);
 }
 
+/* The truth table of (a & b) | c. */
+#define AND_OR 0xea
+
 /* 2^(1 - y) for y in [1, 2]. */
 INLINE vf mantissa_of(vf y)
 {
@@ -64,11 +67,10 @@ INLINE __m512i weight_pairs(vf s0, vf s1, vf max)
 {
     const vf unit = vf_set1(8388608.0f); /* 2^23 */
     const __m512i one = _mm512_set1_epi32(0x3f800000), fraction = _mm512_set1_epi32(0x7fffff);
-    const int and_or = 0xea;
     __m512i i0 = _mm512_cvtps_epi32(vf_fnmadd(s0, unit, max)),
             i1 = _mm512_cvtps_epi32(vf_fnmadd(s1, unit, max));
-    vf p0 = mantissa_of(as_vf(_mm512_ternarylogic_epi32(i0, fraction, one, and_or)));
-    vf p1 = mantissa_of(as_vf(_mm512_ternarylogic_epi32(i1, fraction, one, and_or)));
+    vf p0 = mantissa_of(as_vf(_mm512_ternarylogic_epi32(i0, fraction, one, AND_OR)));
+    vf p1 = mantissa_of(as_vf(_mm512_ternarylogic_epi32(i1, fraction, one, AND_OR)));
     __m512i exponents = _mm512_and_si512(pairs_of(as_vf(i0), as_vf(i1)), _mm512_set1_epi16((short)0xff80));
     return _mm512_subs_epu16(pairs_of(p0, p1), exponents);
 }
