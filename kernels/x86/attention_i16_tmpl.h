@@ -20,6 +20,7 @@
 #include "kernels/kernel_protos.h"
 #include "kernels/x86/attention_cache_tmpl.h"
 #include "kernels/x86/attention_call.h"
+#include "kernels/x86/attention_finish_tmpl.h"
 
 #define ATTN_COLS       6
 #define ATTN_BLOCK_VECS (QB_KV_BLOCK / VF_N)
@@ -418,22 +419,9 @@ static void begin_columns(const struct i16_run *r, const float *q, size_t ldq)
 
 static void finish_columns(const struct i16_run *r, float *out, size_t ldo, float *ml)
 {
-    int dim = r->in.a->kv->dim_v, group = r->in.a->group;
-    for (int c = 0; c < r->in.n_cols; c++) {
-        float sum = vf_hsum(vf_load(r->l + c * VF_N));
-        vf factor = vf_set1(ml || sum == 0.0f ? 1.0f : 1.0f / sum);
-        const float *o = r->o + (size_t)c * (size_t)r->dim_vp;
-        float *y = out + (size_t)(c / group) * ldo + (size_t)(c % group) * (size_t)dim;
-        int d = 0;
-        for (; d + VF_N <= dim; d += VF_N)
-            vf_store(y + d, vf_mul(vf_load(o + d), factor));
-        if (d < dim)
-            vf_store_n(y + d, vf_mul(vf_load(o + d), factor), dim - d);
-        if (ml) {
-            ml[2 * c] = r->m[c] * (float)M_LN2;
-            ml[2 * c + 1] = sum;
-        }
-    }
+    for (int c = 0; c < r->in.n_cols; c++)
+        attn_finish_column(&r->in, c, r->o + (size_t)c * (size_t)r->dim_vp, VF_N, vf_load(r->l + c * VF_N),
+                           r->m[c] * (float)M_LN2, out, ldo, ml);
 }
 
 static void place_scratch(struct i16_run *r, float *at)

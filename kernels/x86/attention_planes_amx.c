@@ -16,6 +16,8 @@
 #include "kernels/x86/attention_weigh_amx.h"
 #include "kernels/x86/simd_amx.h"
 
+#include "kernels/x86/attention_finish_tmpl.h"
+
 /* Tiles: sums are 0 to 3, those of the first tile of columns 0 and 1; left and right operands: */
 #define LEFT0  4
 #define LEFT1  5
@@ -238,31 +240,13 @@ static void begin_columns(const struct planes_run *r, const float *q, size_t ldq
         r->m[c] = -INFINITY;
 }
 
-static void finish_column(const struct planes_run *r, int c, float factor, float *out)
-{
-    int dim = r->in.a->kv->dim_v;
-    const float *o =
-        r->o + ((size_t)(c / GROUP_COLS * r->v_tiles) * GROUP_COLS + (size_t)(c % GROUP_COLS)) * VF_N;
-    for (int d = 0; d < dim; d += VF_N, o += GROUP_COLS * VF_N) {
-        vf v = vf_mul(vf_load(o), vf_set1(factor));
-        if (dim - d >= VF_N)
-            vf_store(out + d, v);
-        else
-            vf_store_n(out + d, v, dim - d);
-    }
-}
-
 static void finish_columns(const struct planes_run *r, float *out, size_t ldo, float *ml)
 {
-    int dim = r->in.a->kv->dim_v, group = r->in.a->group;
     for (int c = 0; c < r->in.n_cols; c++) {
-        float sum = vf_hsum(vf_load(r->l + c * VF_N));
-        finish_column(r, c, ml || sum == 0.0f ? 1.0f : 1.0f / sum,
-                      out + (size_t)(c / group) * ldo + (size_t)(c % group) * (size_t)dim);
-        if (ml) {
-            ml[2 * c] = r->m[c] * (float)M_LN2;
-            ml[2 * c + 1] = sum;
-        }
+        const float *o =
+            r->o + ((size_t)(c / GROUP_COLS * r->v_tiles) * GROUP_COLS + (size_t)(c % GROUP_COLS)) * VF_N;
+        attn_finish_column(&r->in, c, o, GROUP_COLS * VF_N, vf_load(r->l + c * VF_N), r->m[c] * (float)M_LN2,
+                           out, ldo, ml);
     }
 }
 

@@ -70,11 +70,4 @@ INLINE __m512i pairs_of(vf x0, vf x1)
     return _mm512_mask_blend_epi16(0xaaaaaaaau, low, _mm512_castps_si512(x1));
 }
 
-/* To the nearest bf16, ties away from 0. */
-INLINE vf round_bf16(vf x)
-{
-    __m512i bits = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000));
-    return _mm512_castsi512_ps(_mm512_and_si512(bits, _mm512_set1_epi32((int)0xffff0000u)));
-}
-
 #endif

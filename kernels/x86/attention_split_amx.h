@@ -118,6 +118,13 @@ INLINE vf load_q(const float *x, int d, int dim)
     return d >= dim ? vf_zero() : dim - d >= VF_N ? vf_load(x + d) : vf_load_n(x + d, dim - d);
 }
 
+/* To the nearest bf16, ties away from 0. */
+INLINE vf round_bf16(vf x)
+{
+    __m512i bits = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000));
+    return _mm512_castsi512_ps(_mm512_and_si512(bits, _mm512_set1_epi32((int)0xffff0000u)));
+}
+
 /* A column of Q, times the scale of scores (and log2 e, unless scores are capped). */
 static void place_q(const struct planes_run *r, int c, const float *x)
 {

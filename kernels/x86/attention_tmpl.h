@@ -13,6 +13,7 @@
 
 #include "kernels/kernel_protos.h"
 #include "kernels/x86/attention_call.h"
+#include "kernels/x86/attention_finish_tmpl.h"
 
 #define ATTN_COLS       6
 #define ATTN_BLOCK_VECS (QB_KV_BLOCK / VF_N)
@@ -341,20 +342,9 @@ static void begin_columns(const struct attn_run *r, const float *q, size_t ldq)
 
 static void finish_columns(const struct attn_run *r, float *out, size_t ldo, float *ml)
 {
-    for (int c = 0; c < r->in.n_cols; c++) {
-        float sum = vf_hsum(vf_load(r->l + c * VF_N)), factor = ml || sum == 0.0f ? 1.0f : 1.0f / sum;
-        const float *o = r->o + (size_t)c * (size_t)r->dim_vp;
-        float *y = out + (size_t)(c / r->in.a->group) * ldo + (size_t)(c % r->in.a->group) * (size_t)r->dim_v;
-        int d = 0;
-        for (; d + VF_N <= r->dim_v; d += VF_N)
-            vf_store(y + d, vf_mul(vf_load(o + d), vf_set1(factor)));
-        if (d < r->dim_v)
-            vf_store_n(y + d, vf_mul(vf_load(o + d), vf_set1(factor)), r->dim_v - d);
-        if (ml) {
-            ml[2 * c] = r->m[c];
-            ml[2 * c + 1] = sum;
-        }
-    }
+    for (int c = 0; c < r->in.n_cols; c++)
+        attn_finish_column(&r->in, c, r->o + (size_t)c * (size_t)r->dim_vp, VF_N, vf_load(r->l + c * VF_N),
+                           r->m[c], out, ldo, ml);
 }
 
 static void place_scratch(struct attn_run *r, float *at)

@@ -44,6 +44,8 @@ INLINE vf as_vf(__m512i v)
     return _mm512_castsi512_ps(v);
 }
 
+/* 1 as a fixed-point number: what exponents are multiplied by. */
+#define EXPONENT_UNIT 8388608.0f /* 2^23 */
 /* The truth table of (a & b) | c. */
 #define AND_OR 0xea
 
@@ -65,7 +67,7 @@ INLINE vf mantissa_of(vf y)
  */
 INLINE __m512i weight_pairs(vf s0, vf s1, vf max)
 {
-    const vf unit = vf_set1(8388608.0f); /* 2^23 */
+    const vf unit = vf_set1(EXPONENT_UNIT);
     const __m512i one = _mm512_set1_epi32(0x3f800000), fraction = _mm512_set1_epi32(0x7fffff);
     __m512i i0 = _mm512_cvtps_epi32(vf_fnmadd(s0, unit, max)),
             i1 = _mm512_cvtps_epi32(vf_fnmadd(s1, unit, max));
@@ -117,7 +119,7 @@ INLINE void weigh_column(const struct planes_run *r, const struct planes_job *j,
     int c = j->group * GROUP_COLS + i, row = i % TILE_COLS;
     float *scores = s->v[i / TILE_COLS][0][row];
     begin_weights(r, j, scores, w, c);
-    const vf max = vf_set1(r->m[c] * 8388608.0f);
+    const vf max = vf_set1(r->m[c] * EXPONENT_UNIT);
     const __m512i ones = _mm512_set1_epi16(0x3f80); /* of bf16 */
     vf sum = vf_load(r->l + c * VF_N);
     UNROLL
