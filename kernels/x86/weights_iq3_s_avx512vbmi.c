@@ -13,21 +13,17 @@
 
 QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
 {
-    static const int level[8] = {1, 3, 5, 7, 9, 11, 13, 15};
     QB_UNROLL
     for (int h = 0; h < 2; h++) {
         int k = 2 * c + h;
         __m512i a = planes_chunk(block, 2 + 8 * k), b = planes_chunk(block, 6 + 8 * k);
-        __m512i high = planes_spread(planes_chunk(block, 66 + k / 4 * 4), k % 4), sign[8], half[2][2];
+        __m512i high = planes_spread(planes_chunk(block, 66 + k / 4 * 4), k % 4), half[2][2];
         struct planes_index x = {.byte = {planes_every_second(a, b, 0), planes_every_second(a, b, 1)}};
         x.bit8[0] = _mm512_test_epi8_mask(high, EACH_GROUP(1, 4, 16, 64));
         x.bit8[1] = _mm512_test_epi8_mask(high, EACH_GROUP(2, 8, 32, 128));
         planes_look_up_512(planes_table(qb_planes_iq3s[0]), &x, half[0]);
         planes_look_up_512(planes_table(qb_planes_iq3s[1]), &x, half[1]);
-        planes_split_signs(planes_chunk(block, 74 + 4 * k), sign);
-        QB_UNROLL
-        for (int n = 0; n < 4; n++)
-            planes_codes_3(half[n % 2][n / 2], sign + 2 * n, 16, level, w + 8 * h + 2 * n);
+        planes_codes_iq3(half, planes_chunk(block, 74 + 4 * k), qb_signed_iq3s, w + 8 * h);
     }
 }
 
@@ -58,7 +54,6 @@ QB_INLINE __m512 row_scales(const uint8_t *p)
 
 QB_INLINE void rows_block(const uint8_t *const p[2], const struct rows_act *x, float scale, __m512 acc[2])
 {
-    static const int level[8] = {1, 3, 5, 7, 9, 11, 13, 15};
     struct planes_index index;
     __m512i half[2][2];
     QB_UNROLL
@@ -71,7 +66,7 @@ QB_INLINE void rows_block(const uint8_t *const p[2], const struct rows_act *x, f
     QB_UNROLL
     for (int i = 0; i < 2; i++) {
         __m256i signs = _mm256_loadu_si256((const void *)(p[i] + 74));
-        __m512i dot = rows_iq3_dot(half[0][i], half[1][i], signs, W_SHIFT, level, x);
+        __m512i dot = rows_iq3_dot(half[0][i], half[1][i], signs, W_SHIFT, qb_signed_iq3s, x);
         __m512 d = _mm512_set1_ps(qb_f16_to_f32(qb_load_u16(p[i])) * scale);
         acc[i] = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), row_scales(p[i])), d, acc[i]);
     }

@@ -13,19 +13,16 @@
 
 QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
 {
-    static const int level[8] = {4, 12, 20, 28, 36, 44, 52, 62};
     QB_UNROLL
     for (int h = 0; h < 2; h++) {
         int k = 2 * c + h;
         __m512i a = planes_chunk(block, 2 + 8 * k), b = planes_chunk(block, 6 + 8 * k);
-        __m512i word = planes_chunk(block, 66 + 4 * k), sign[8], half[2][2];
+        __m512i word = planes_chunk(block, 66 + 4 * k), half[2][2];
         struct planes_index x = {.byte = {planes_every_second(a, b, 0), planes_every_second(a, b, 1)}};
         planes_look_up_256(planes_table(qb_planes_iq3xxs[0]), &x, half[0]);
         planes_look_up_256(planes_table(qb_planes_iq3xxs[1]), &x, half[1]);
-        planes_split_signs(planes_even_signs(planes_bits(word, 0, 7, 14, 21)), sign);
-        QB_UNROLL
-        for (int n = 0; n < 4; n++)
-            planes_codes_3(half[n % 2][n / 2], sign + 2 * n, 64, level, w + 8 * h + 2 * n);
+        planes_codes_iq3(half, planes_even_signs(planes_bits(word, 0, 7, 14, 21)), qb_signed_iq3xxs,
+                         w + 8 * h);
     }
 }
 
@@ -45,7 +42,6 @@ QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
 
 QB_INLINE void rows_block(const uint8_t *const p[2], const struct rows_act *x, float scale, __m512 acc[2])
 {
-    static const int level[8] = {4, 12, 20, 28, 36, 44, 52, 62};
     const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
     __m512i words = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const void *)(p[0] + 66))),
                                        _mm256_loadu_si256((const void *)(p[1] + 66)), 1); /* of both rows */
@@ -58,7 +54,7 @@ QB_INLINE void rows_block(const uint8_t *const p[2], const struct rows_act *x, f
     QB_UNROLL
     for (int i = 0; i < 2; i++) {
         __m256i own = i ? _mm512_extracti64x4_epi64(signs, 1) : _mm512_castsi512_si256(signs);
-        __m512i dot = rows_iq3_dot(half[0][i], half[1][i], own, W_SHIFT, level, x);
+        __m512i dot = rows_iq3_dot(half[0][i], half[1][i], own, W_SHIFT, qb_signed_iq3xxs, x);
         __m512 d = _mm512_set1_ps(qb_f16_to_f32(qb_load_u16(p[i])) * 0.25f * scale);
         __m512 scales = _mm512_permutexvar_ps(_mm512_add_epi32(twice, _mm512_set1_epi32(8 * i)), odd);
         acc[i] = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), scales), d, acc[i]);

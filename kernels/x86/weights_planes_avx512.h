@@ -226,10 +226,7 @@ QB_INLINE int64_t planes_times8(int byte)
     return (int64_t)((uint64_t)(byte & 255) * 0x0101010101010101);
 }
 
-/*
- * Levels by the low six bits of a byte, 64 entries: of its number i (0, 1, 2) of two bits, of its number i
- * (0, 1) of three bits.
- */
+/* Levels by the low six bits of a byte, 64 entries: of its number i (0, 1, 2) of two bits. */
 QB_INLINE __m512i planes_levels_2(int i, int l0, int l1, int l2)
 {
     int64_t a = planes_times8(l0), b = planes_times8(l1), c = planes_times8(l2);
@@ -238,20 +235,6 @@ QB_INLINE __m512i planes_levels_2(int i, int l0, int l1, int l2)
     if (i == 1)
         return _mm512_broadcast_i32x4(_mm_setr_epi32((int)a, (int)b, (int)c, 0));
     return _mm512_setr_epi64(a, a, b, b, c, c, 0, 0);
-}
-
-QB_INLINE __m512i planes_levels_3(int i, int base, int sign, const int *level)
-{
-    int64_t all = 0, each[8];
-    QB_UNROLL
-    for (int k = 0; k < 8; k++) {
-        int64_t code = base + sign * level[k];
-        all |= code << (8 * k);
-        each[k] = planes_times8((int)code);
-    }
-    if (i == 0)
-        return _mm512_set1_epi64(all);
-    return _mm512_setr_epi64(each[0], each[1], each[2], each[3], each[4], each[5], each[6], each[7]);
 }
 
 /* Four numbers of two bits to levels without signs. */
@@ -263,52 +246,51 @@ QB_INLINE void planes_expand_2(__m512i numbers, int l0, int l1, int l2, __m512i 
     w[3] = _mm512_permutexvar_epi8(_mm512_srli_epi16(numbers, 2), planes_levels_2(2, l0, l1, l2));
 }
 
-/* Entry of two tables by six bits of numbers; bit 6 of `sign` takes the second. */
-QB_INLINE __m512i planes_signed(__m512i numbers, __m512i sign, __m512i plus, __m512i minus)
+/*
+ * Codes by the number of a plane and its sign, which takes the place of a bit of the other numbers: six bits,
+ * one table register, one permutation. `bit` is the sign's in the bytes of both `signs` and the table's
+ * index. Two tables and seven bits would cost three times as much on Intel (vpermi2b is three operations
+ * there).
+ */
+QB_INLINE __m512i planes_signed(__m512i numbers, __m512i signs, int bit, const uint8_t *table)
 {
-    __m512i index = planes_select(_mm512_set1_epi8(0x40), sign, numbers);
-    return _mm512_permutex2var_epi8(plus, index, minus);
-}
-
-/* Sign byte `signs` of each group to one vector a plane: the bit of the plane is bit 6. */
-QB_INLINE void planes_split_signs(__m512i signs, __m512i sign[8])
-{
-    sign[7] = _mm512_srli_epi16(signs, 1);
-    sign[6] = signs;
-    QB_UNROLL
-    for (int p = 5; p >= 0; p--) /* additions: cheaper than shifts */
-        sign[p] = _mm512_add_epi8(sign[p + 1], sign[p + 1]);
-}
-
-/* IQ2: codes 64 +- level of planes p .. p + 3, by four numbers of two bits. */
-QB_INLINE void planes_codes_2(__m512i numbers, const __m512i sign[4], __m512i w[4])
-{
-    QB_UNROLL
-    for (int i = 0; i < 4; i++) {
-        int table = i < 3 ? i : 2;
-        w[i] = planes_signed(i < 3 ? numbers : _mm512_srli_epi16(numbers, 2), sign[i],
-                             planes_levels_2(table, 64 + 8, 64 + 25, 64 + 43),
-                             planes_levels_2(table, 64 - 8, 64 - 25, 64 - 43));
-    }
+    __m512i index = planes_select(_mm512_set1_epi8((char)(1 << bit)), signs, numbers);
+    return _mm512_permutexvar_epi8(index, _mm512_load_si512(table));
 }
 
 /* IQ2: codes of all planes, by what the look-ups of both halves gave and a byte of signs a group. */
 QB_INLINE void planes_codes_iq2(__m512i half0, __m512i half1, __m512i signs, __m512i w[8])
 {
-    __m512i sign[8];
-    planes_split_signs(signs, sign);
-    planes_codes_2(half0, sign, w);
-    planes_codes_2(half1, sign + 4, w + 4);
+    static const int bit[4] = {QB_SIGN_IQ2_0, QB_SIGN_IQ2_1, QB_SIGN_IQ2_2, QB_SIGN_IQ2_3};
+    const __m512i up = _mm512_slli_epi16(signs, 4), down = _mm512_srli_epi16(signs, 4);
+    const __m512i sign[8] = {up, signs, signs, signs, signs, down, down, down};
+    const __m512i upper[2] = {_mm512_srli_epi16(half0, 2), _mm512_srli_epi16(half1, 2)};
+    QB_UNROLL
+    for (int p = 0; p < 8; p++) {
+        __m512i numbers = p % 4 == 3 ? upper[p / 4] : p < 4 ? half0 : half1;
+        w[p] = planes_signed(numbers, sign[p], bit[p % 4], qb_signed_iq2[p % 4]);
+    }
 }
 
-/* IQ3: codes base +- level of planes p, p + 1, by two numbers of three bits. */
-QB_INLINE void planes_codes_3(__m512i numbers, const __m512i sign[2], int base, const int *level,
+/* IQ3: codes of two planes, by two numbers of three bits and their signs, each at its QB_SIGN_IQ3 bit. */
+QB_INLINE void planes_codes_3(__m512i numbers, __m512i sign0, __m512i sign1, const uint8_t table[2][64],
                               __m512i w[2])
 {
-    QB_UNROLL
-    for (int i = 0; i < 2; i++)
-        w[i] = planes_signed(numbers, sign[i], planes_levels_3(i, base, 1, level),
-                             planes_levels_3(i, base, -1, level));
+    w[0] = planes_signed(numbers, sign0, QB_SIGN_IQ3_0, table[0]);
+    w[1] = planes_signed(numbers, sign1, QB_SIGN_IQ3_1, table[1]);
+}
+
+/*
+ * IQ3: codes of all planes. half[n % 2][n / 2] has the numbers of planes 2 n and 2 n + 1, a byte of `signs`
+ * those of a group.
+ */
+QB_INLINE void planes_codes_iq3(__m512i half[2][2], __m512i signs, const uint8_t table[2][64], __m512i w[8])
+{
+    const __m512i down2 = _mm512_srli_epi16(signs, 2);
+    planes_codes_3(half[0][0], _mm512_slli_epi16(signs, 4), signs, table, w);
+    planes_codes_3(half[1][0], _mm512_slli_epi16(signs, 2), down2, table, w + 2);
+    planes_codes_3(half[0][1], signs, _mm512_srli_epi16(signs, 4), table, w + 4);
+    planes_codes_3(half[1][1], down2, _mm512_srli_epi16(signs, 6), table, w + 6);
 }
 
 /* 2 s + 1 where `twice` holds 2 s in the bits of the mask. */
