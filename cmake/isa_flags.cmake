@@ -3,7 +3,7 @@ set(QB_FLAGS_avx2 -mavx2 -mfma -mf16c -mbmi2)
 set(QB_FLAGS_avxvnni ${QB_FLAGS_avx2} -mavxvnni)
 set(QB_FLAGS_avx512vnni ${QB_FLAGS_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512cd -mavx512vnni
     -mprefer-vector-width=512)
-set(QB_FLAGS_avx512vbmi ${QB_FLAGS_avx512vnni} -mavx512vbmi)
+set(QB_FLAGS_avx512vbmi ${QB_FLAGS_avx512vnni} -mavx512vbmi -mgfni)
 set(QB_FLAGS_avx512bf16 ${QB_FLAGS_avx512vbmi} -mavx512bf16)
 set(QB_FLAGS_amx ${QB_FLAGS_avx512bf16} -mamx-tile -mamx-int8 -mamx-bf16)
 

@@ -97,7 +97,7 @@ static unsigned avx512_levels(const struct qb_cpuid *r)
         !has_bits(r->leaf7_b, bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL | bit_AVX512CD))
         return 0;
     /* Cooper Lake has bf16 without VBMI: levels are a line, not a tree. */
-    if (!has_bits(r->leaf7_c, bit_AVX512VBMI))
+    if (!has_bits(r->leaf7_c, bit_AVX512VBMI | bit_GFNI))
         return LEVEL(AVX512VNNI);
     unsigned vbmi = LEVEL(AVX512VNNI) | LEVEL(AVX512VBMI);
     if (!has_bits(r->leaf7_1_a, bit_AVX512BF16))

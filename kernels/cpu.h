@@ -16,7 +16,7 @@ enum qb_isa {
     QB_ISA_AVX2,       /* AVX2 + FMA + F16C + BMI2 */
     QB_ISA_AVXVNNI,    /* the above + AVX-VNNI: 256-bit vpdpbusd without AVX512; Alder Lake, Zen 5 */
     QB_ISA_AVX512VNNI, /* AVX512 F BW DQ VL CD + VNNI */
-    QB_ISA_AVX512VBMI, /* the above + VBMI: Ice Lake, Zen 4; not Cascade Lake, not Cooper Lake */
+    QB_ISA_AVX512VBMI, /* the above + VBMI and GFNI: Ice Lake, Zen 4; not Cascade Lake, not Cooper Lake */
     QB_ISA_AVX512BF16, /* the above + AVX512_BF16 */
     QB_ISA_AMX,        /* the above + AMX TILE INT8 BF16: Sapphire Rapids */
     QB_ISA_COUNT,

@@ -87,13 +87,6 @@ const struct qb_iq1s_second qb_iq1s_second __attribute__((aligned(64))) = {
     .half = {DIGITS3(0), DIGITS3(1), DIGITS3(2)},
 };
 
-#define PARITY(x) (((x) ^ (x) >> 1 ^ (x) >> 2 ^ (x) >> 3 ^ (x) >> 4 ^ (x) >> 5 ^ (x) >> 6) & 1)
-#define SIGNS1(x)  (x) | PARITY(x) << 7
-#define SIGNS4(x)  SIGNS1(x), SIGNS1(x + 1), SIGNS1(x + 2), SIGNS1(x + 3)
-#define SIGNS16(x) SIGNS4(x), SIGNS4(x + 4), SIGNS4(x + 8), SIGNS4(x + 12)
-const uint8_t qb_even_signs[128] __attribute__((aligned(64))) = {
-    SIGNS16(0), SIGNS16(16), SIGNS16(32), SIGNS16(48), SIGNS16(64), SIGNS16(80), SIGNS16(96), SIGNS16(112)};
-
 #define EACH8(F, x)  F(x), F(x + 1), F(x + 2), F(x + 3), F(x + 4), F(x + 5), F(x + 6), F(x + 7)
 #define EACH64(F)                                                                                            \
     EACH8(F, 0), EACH8(F, 8), EACH8(F, 16), EACH8(F, 24), EACH8(F, 32), EACH8(F, 40), EACH8(F, 48), EACH8(F, 56)
@@ -103,7 +96,7 @@ const uint8_t qb_even_signs[128] __attribute__((aligned(64))) = {
 #define CODE_IQ2(x, at, sign) SIGNED(64, x, sign, LEVEL_IQ2((x) >> (at)&3))
 #define CODE_IQ2_0(x)    CODE_IQ2(x, 0, QB_SIGN_IQ2_0)
 #define CODE_IQ2_1(x)    CODE_IQ2(x, 2, QB_SIGN_IQ2_1)
-#define CODE_IQ2_2(x)    CODE_IQ2(x, 4, QB_SIGN_IQ2_2)
+#define CODE_IQ2_2(x) CODE_IQ2(x, 2, QB_SIGN_IQ2_2)
 #define CODE_IQ2_3(x)    CODE_IQ2(x, 4, QB_SIGN_IQ2_3)
 const uint8_t qb_signed_iq2[4][64] __attribute__((aligned(64))) = {
     {EACH64(CODE_IQ2_0)}, {EACH64(CODE_IQ2_1)}, {EACH64(CODE_IQ2_2)}, {EACH64(CODE_IQ2_3)}};

@@ -26,21 +26,19 @@ extern const struct qb_iq1s_second {
 
 /*
  * Codes by six bits, of which some are a level number and one is the sign: IQ2, 64 +- level, of the four
- * numbers of a half (the last two bits further down than they stand); IQ3, 16 or 64 +- level, of the two.
+ * numbers of a half, the last two of them two bits further down than they stand; IQ3, 16 or 64 +- level, of
+ * the two. The signs of two planes of IQ2 fit beside both their numbers.
  */
 enum {
     QB_SIGN_IQ2_0 = 4, /* the number is in bits 0 and 1 */
-    QB_SIGN_IQ2_1 = 1, /* 2 and 3 */
-    QB_SIGN_IQ2_2 = 2, /* 4 and 5 */
-    QB_SIGN_IQ2_3 = 3, /* 4 and 5 */
+    QB_SIGN_IQ2_1 = 5, /* 2 and 3 */
+    QB_SIGN_IQ2_2 = 0, /* 2 and 3 */
+    QB_SIGN_IQ2_3 = 1, /* 4 and 5 */
     QB_SIGN_IQ3_0 = 4, /* 0 to 2 */
     QB_SIGN_IQ3_1 = 1, /* 3 to 5 */
 };
 extern const uint8_t qb_signed_iq2[4][64];
 extern const uint8_t qb_signed_iq3xxs[2][64];
 extern const uint8_t qb_signed_iq3s[2][64];
-
-/* The eighth sign of 7 stored ones makes the number of minus signs even: all 8, by the stored code. */
-extern const uint8_t qb_even_signs[128];
 
 #endif

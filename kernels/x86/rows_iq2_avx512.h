@@ -86,10 +86,11 @@ QB_INLINE __m512i rows_iq2_dot16(const __m512i w[8], __m512i odd, const struct r
 /* acc += what one block of two rows adds. half: what the look-ups gave, signs: a byte a group, sub: 16, 32.
  */
 QB_INLINE __m512 rows_iq2_add(__m512 acc, const uint8_t *const p[2], __m512i half0, __m512i half1,
-                              __m512i signs, __m512i odd, int sub, const struct rows_act *x, float scale)
+                              __m512i signs, enum planes_signs kind, __m512i odd, int sub,
+                              const struct rows_act *x, float scale)
 {
     __m512i w[8];
-    planes_codes_iq2(half0, half1, signs, w);
+    planes_codes_iq2(half0, half1, signs, kind, w);
     __m512i sum = sub == 32 ? rows_iq2_dot32(w, odd, x) : rows_iq2_dot16(w, odd, x);
     __m256i d =
         _mm256_set_m128i(_mm_set1_epi16((short)qb_load_u16(p[1])), _mm_set1_epi16((short)qb_load_u16(p[0])));

@@ -26,7 +26,7 @@ QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
     planes_look_up_1024(planes_table(qb_planes_iq2s[1]), &x, half[1]);
     QB_UNROLL
     for (int h = 0; h < 2; h++)
-        planes_codes_iq2(half[0][h], half[1][h], planes_chunk(block, 34 + 8 * c + 4 * h), w + 8 * h);
+        planes_codes_iq2(half[0][h], half[1][h], planes_chunk(block, 34 + 8 * c + 4 * h), SIGNS_8, w + 8 * h);
 }
 
 QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16])
@@ -60,7 +60,8 @@ QB_INLINE void rows_block(const uint8_t *const p[4], const struct rows_act *x, f
     QB_UNROLL
     for (int i = 0; i < 2; i++) {
         __m512i signs = rows_iq2_load(p + 2 * i, 34), odd = rows_iq2_nibbles(p + 2 * i, 74);
-        acc[i] = rows_iq2_add(acc[i], p + 2 * i, half[0][i], half[1][i], signs, odd, W_SUB, x, scale);
+        acc[i] =
+            rows_iq2_add(acc[i], p + 2 * i, half[0][i], half[1][i], signs, SIGNS_8, odd, W_SUB, x, scale);
     }
 }
 

@@ -26,7 +26,7 @@ QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
     planes_look_up_512(planes_table(qb_planes_iq2xs[1]), &x, half[1]);
     QB_UNROLL
     for (int h = 0; h < 2; h++)
-        planes_codes_iq2(half[0][h], half[1][h], planes_even_signs(_mm512_srli_epi16(high[h], 1)), w + 8 * h);
+        planes_codes_iq2(half[0][h], half[1][h], high[h], SIGNS_EVEN_UP, w + 8 * h);
 }
 
 QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16])
@@ -67,9 +67,9 @@ QB_INLINE void rows_block(const uint8_t *const p[4], const struct rows_act *x, f
     planes_look_up_512(planes_table(qb_planes_iq2xs[1]), &index, half[1]);
     QB_UNROLL
     for (int i = 0; i < 2; i++) {
-        __m512i signs = planes_even_signs(_mm512_srli_epi16(high[i], 1));
         __m512i odd = rows_iq2_nibbles(p + 2 * i, 66);
-        acc[i] = rows_iq2_add(acc[i], p + 2 * i, half[0][i], half[1][i], signs, odd, W_SUB, x, scale);
+        acc[i] = rows_iq2_add(acc[i], p + 2 * i, half[0][i], half[1][i], high[i], SIGNS_EVEN_UP, odd, W_SUB,
+                              x, scale);
     }
 }
 

@@ -20,8 +20,8 @@ QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
     QB_UNROLL
     for (int h = 0; h < 2; h++) {
         __m512i word = planes_chunk(block, 6 + 16 * c + 8 * h);
-        __m512i signs = planes_even_signs(planes_bits(word, 0, 7, 14, 21));
-        planes_codes_iq2(half[0][h], half[1][h], signs, w + 8 * h);
+        __m512i signs = planes_bits(word, 0, 7, 14, 21);
+        planes_codes_iq2(half[0][h], half[1][h], signs, SIGNS_EVEN, w + 8 * h);
     }
 }
 
@@ -59,9 +59,10 @@ QB_INLINE void rows_block(const uint8_t *const p[4], const struct rows_act *x, f
     planes_look_up_256(planes_table(qb_planes_iq2xxs[1]), &index, half[1]);
     QB_UNROLL
     for (int i = 0; i < 2; i++) {
-        __m512i signs = planes_even_signs(planes_bits(words[i], 0, 7, 14, 21));
+        __m512i signs = planes_bits(words[i], 0, 7, 14, 21);
         __m512i odd = planes_odd(_mm512_srli_epi32(words[i], 27), 0x1e);
-        acc[i] = rows_iq2_add(acc[i], p + 2 * i, half[0][i], half[1][i], signs, odd, W_SUB, x, scale);
+        acc[i] =
+            rows_iq2_add(acc[i], p + 2 * i, half[0][i], half[1][i], signs, SIGNS_EVEN, odd, W_SUB, x, scale);
     }
 }
 

@@ -23,7 +23,7 @@ QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
         x.bit8[1] = _mm512_test_epi8_mask(high, EACH_GROUP(2, 8, 32, 128));
         planes_look_up_512(planes_table(qb_planes_iq3s[0]), &x, half[0]);
         planes_look_up_512(planes_table(qb_planes_iq3s[1]), &x, half[1]);
-        planes_codes_iq3(half, planes_chunk(block, 74 + 4 * k), qb_signed_iq3s, w + 8 * h);
+        planes_codes_iq3(half, planes_chunk(block, 74 + 4 * k), SIGNS_8, qb_signed_iq3s, w + 8 * h);
     }
 }
 

@@ -21,8 +21,7 @@ QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
         struct planes_index x = {.byte = {planes_every_second(a, b, 0), planes_every_second(a, b, 1)}};
         planes_look_up_256(planes_table(qb_planes_iq3xxs[0]), &x, half[0]);
         planes_look_up_256(planes_table(qb_planes_iq3xxs[1]), &x, half[1]);
-        planes_codes_iq3(half, planes_even_signs(planes_bits(word, 0, 7, 14, 21)), qb_signed_iq3xxs,
-                         w + 8 * h);
+        planes_codes_iq3(half, planes_bits(word, 0, 7, 14, 21), SIGNS_EVEN, qb_signed_iq3xxs, w + 8 * h);
     }
 }
 

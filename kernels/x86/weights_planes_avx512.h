@@ -107,11 +107,34 @@ QB_INLINE __m512i planes_every_second(__m512i a, __m512i b, int odd)
     return _mm512_permutex2var_epi8(a, planes_by_row(odd ? 0x43410301 : 0x42400200), b);
 }
 
-/* All 8 signs by codes of 7 bits (bit 7 is ignored). */
-QB_INLINE __m512i planes_even_signs(__m512i codes)
+/* How a format keeps the signs of 8 weights. */
+enum planes_signs {
+    SIGNS_8,       /* a byte */
+    SIGNS_EVEN,    /* 7 bits; the last one makes the number of minus signs even */
+    SIGNS_EVEN_UP, /* the same from bit 1 on */
+};
+
+/* The bits of a sign byte whose sum modulo 2 is the sign of weight p. */
+QB_INLINE int64_t planes_sign_of(enum planes_signs kind, int p)
 {
-    return _mm512_permutex2var_epi8(_mm512_load_si512(qb_even_signs), codes,
-                                    _mm512_load_si512(qb_even_signs + 64));
+    int all = kind != SIGNS_8 && p == 7 ? 0x7f : 1 << p;
+    return kind == SIGNS_EVEN_UP ? all << 1 : all;
+}
+
+/* Bit b of every byte of the result is the sum of the bits of v that byte 7 - b of `matrix` chooses. */
+QB_INLINE __m512i planes_affine(__m512i v, int64_t matrix)
+{
+    return _mm512_gf2p8affine_epi64_epi8(v, _mm512_set1_epi64(matrix), 0);
+}
+
+/* The signs as a byte of 8. */
+QB_INLINE __m512i planes_even_signs(__m512i v)
+{
+    int64_t matrix = 0;
+    QB_UNROLL
+    for (int p = 0; p < 8; p++)
+        matrix |= planes_sign_of(SIGNS_EVEN, p) << (8 * (7 - p));
+    return planes_affine(v, matrix);
 }
 
 /*
@@ -247,50 +270,69 @@ QB_INLINE void planes_expand_2(__m512i numbers, int l0, int l1, int l2, __m512i 
 }
 
 /*
- * Codes by the number of a plane and its sign, which takes the place of a bit of the other numbers: six bits,
- * one table register, one permutation. `bit` is the sign's in the bytes of both `signs` and the table's
- * index. Two tables and seven bits would cost three times as much on Intel (vpermi2b is three operations
- * there).
+ * A plane's code is looked up by six bits, one table register: its number, its sign in the place of bits of
+ * other numbers, and what else is there. Two registers and seven bits would cost three times as much on Intel
+ * (vpermi2b is three operations there). codebook_planes.h says where signs go.
  */
-QB_INLINE __m512i planes_signed(__m512i numbers, __m512i signs, int bit, const uint8_t *table)
+QB_INLINE __m512i planes_code(__m512i index, const uint8_t *table)
 {
-    __m512i index = planes_select(_mm512_set1_epi8((char)(1 << bit)), signs, numbers);
     return _mm512_permutexvar_epi8(index, _mm512_load_si512(table));
 }
 
-/* IQ2: codes of all planes, by what the look-ups of both halves gave and a byte of signs a group. */
-QB_INLINE void planes_codes_iq2(__m512i half0, __m512i half1, __m512i signs, __m512i w[8])
+/* IQ2: the signs of planes p .. p + 3 at their bits. */
+QB_INLINE __m512i planes_signs_iq2(__m512i signs, enum planes_signs kind, int p)
 {
     static const int bit[4] = {QB_SIGN_IQ2_0, QB_SIGN_IQ2_1, QB_SIGN_IQ2_2, QB_SIGN_IQ2_3};
-    const __m512i up = _mm512_slli_epi16(signs, 4), down = _mm512_srli_epi16(signs, 4);
-    const __m512i sign[8] = {up, signs, signs, signs, signs, down, down, down};
-    const __m512i upper[2] = {_mm512_srli_epi16(half0, 2), _mm512_srli_epi16(half1, 2)};
+    int64_t matrix = 0;
     QB_UNROLL
-    for (int p = 0; p < 8; p++) {
-        __m512i numbers = p % 4 == 3 ? upper[p / 4] : p < 4 ? half0 : half1;
-        w[p] = planes_signed(numbers, sign[p], bit[p % 4], qb_signed_iq2[p % 4]);
-    }
+    for (int i = 0; i < 4; i++)
+        matrix |= planes_sign_of(kind, p + i) << (8 * (7 - bit[i]));
+    return planes_affine(signs, matrix);
 }
 
-/* IQ3: codes of two planes, by two numbers of three bits and their signs, each at its QB_SIGN_IQ3 bit. */
+/* IQ2: codes of four planes, by their numbers and signs; two planes have one index. */
+QB_INLINE void planes_codes_2(__m512i numbers, __m512i signs, __m512i w[4])
+{
+    const __m512i low = _mm512_set1_epi8(1 << QB_SIGN_IQ2_0 | 1 << QB_SIGN_IQ2_1);
+    const __m512i high = _mm512_set1_epi8(1 << QB_SIGN_IQ2_2 | 1 << QB_SIGN_IQ2_3);
+    __m512i first = planes_select(low, signs, numbers);
+    __m512i second = planes_select(high, signs, _mm512_srli_epi16(numbers, 2));
+    w[0] = planes_code(first, qb_signed_iq2[0]);
+    w[1] = planes_code(first, qb_signed_iq2[1]);
+    w[2] = planes_code(second, qb_signed_iq2[2]);
+    w[3] = planes_code(second, qb_signed_iq2[3]);
+}
+
+/* IQ2: codes of all planes, by what the look-ups of both halves gave and a byte of signs a group. */
+QB_INLINE void planes_codes_iq2(__m512i half0, __m512i half1, __m512i signs, enum planes_signs kind,
+                                __m512i w[8])
+{
+    planes_codes_2(half0, planes_signs_iq2(signs, kind, 0), w);
+    planes_codes_2(half1, planes_signs_iq2(signs, kind, 4), w + 4);
+}
+
+/* IQ3: codes of two planes, by two numbers of three bits and their signs, each at its bit. */
 QB_INLINE void planes_codes_3(__m512i numbers, __m512i sign0, __m512i sign1, const uint8_t table[2][64],
                               __m512i w[2])
 {
-    w[0] = planes_signed(numbers, sign0, QB_SIGN_IQ3_0, table[0]);
-    w[1] = planes_signed(numbers, sign1, QB_SIGN_IQ3_1, table[1]);
+    const __m512i bit0 = _mm512_set1_epi8(1 << QB_SIGN_IQ3_0), bit1 = _mm512_set1_epi8(1 << QB_SIGN_IQ3_1);
+    w[0] = planes_code(planes_select(bit0, sign0, numbers), table[0]);
+    w[1] = planes_code(planes_select(bit1, sign1, numbers), table[1]);
 }
 
 /*
  * IQ3: codes of all planes. half[n % 2][n / 2] has the numbers of planes 2 n and 2 n + 1, a byte of `signs`
  * those of a group.
  */
-QB_INLINE void planes_codes_iq3(__m512i half[2][2], __m512i signs, const uint8_t table[2][64], __m512i w[8])
+QB_INLINE void planes_codes_iq3(__m512i half[2][2], __m512i signs, enum planes_signs kind,
+                                const uint8_t table[2][64], __m512i w[8])
 {
-    const __m512i down2 = _mm512_srli_epi16(signs, 2);
-    planes_codes_3(half[0][0], _mm512_slli_epi16(signs, 4), signs, table, w);
-    planes_codes_3(half[1][0], _mm512_slli_epi16(signs, 2), down2, table, w + 2);
-    planes_codes_3(half[0][1], signs, _mm512_srli_epi16(signs, 4), table, w + 4);
-    planes_codes_3(half[1][1], down2, _mm512_srli_epi16(signs, 6), table, w + 6);
+    QB_UNROLL
+    for (int n = 0; n < 4; n++) {
+        __m512i sign = planes_affine(signs, planes_sign_of(kind, 2 * n) << (8 * (7 - QB_SIGN_IQ3_0)) |
+                                                planes_sign_of(kind, 2 * n + 1) << (8 * (7 - QB_SIGN_IQ3_1)));
+        planes_codes_3(half[n % 2][n / 2], sign, sign, table, w + 2 * n);
+    }
 }
 
 /* 2 s + 1 where `twice` holds 2 s in the bits of the mask. */

@@ -64,29 +64,31 @@ static void levels_follow_the_registers(void **state)
         /* Cascade Lake; Cooper Lake, bf16 without VBMI; Zen 4; Zen 5 */
         {{AVX2_L1C, AVX512_L7B, 0x800, 0, 0, 0xe7, false}, BIT(SCALAR) | BIT(AVX2) | BIT(AVX512VNNI)},
         {{AVX2_L1C, AVX512_L7B, 0x800, 0, 0x20, 0xe7, false}, BIT(SCALAR) | BIT(AVX2) | BIT(AVX512VNNI)},
-        {{AVX2_L1C, AVX512_L7B, 0x802, 0, 0x20, 0xe7, false},
+        {{AVX2_L1C, AVX512_L7B, 0x902, 0, 0x20, 0xe7, false},
          BIT(SCALAR) | BIT(AVX2) | BIT(AVX512VNNI) | BIT(AVX512VBMI) | BIT(AVX512BF16)},
-        {{AVX2_L1C, AVX512_L7B, 0x802, 0, 0x30, 0xe7, false}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x902, 0, 0x30, 0xe7, false}, BELOW(AMX)},
         /* the same where the system saves only ymm, only xmm, or nothing */
-        {{AVX2_L1C, AVX512_L7B, 0x802, 0, 0x30, 7, false}, BIT(SCALAR) | BIT(AVX2) | BIT(AVXVNNI)},
-        {{AVX2_L1C, AVX512_L7B, 0x802, 0, 0x30, 3, false}, BIT(SCALAR)},
-        {{AVX2_L1C & 0xf7ffffffu, AVX512_L7B, 0x802, 0, 0x30, 0, false}, BIT(SCALAR)},
+        {{AVX2_L1C, AVX512_L7B, 0x902, 0, 0x30, 7, false}, BIT(SCALAR) | BIT(AVX2) | BIT(AVXVNNI)},
+        {{AVX2_L1C, AVX512_L7B, 0x902, 0, 0x30, 3, false}, BIT(SCALAR)},
+        {{AVX2_L1C & 0xf7ffffffu, AVX512_L7B, 0x902, 0, 0x30, 0, false}, BIT(SCALAR)},
         /* Sapphire Rapids */
-        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D, 0x30, 0x600e7, true}, BELOW(COUNT)},
+        {{AVX2_L1C, AVX512_L7B, 0x902, AMX_L7D, 0x30, 0x600e7, true}, BELOW(COUNT)},
         /* where the process may not use tiles; where the system does not save their configuration, their
          * data, or zmm */
-        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D, 0x30, 0x600e7, false}, BELOW(AMX)},
-        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D, 0x30, 0x400e7, true}, BELOW(AMX)},
-        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D, 0x30, 0x200e7, true}, BELOW(AMX)},
-        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D, 0x30, 0xe7, true}, BELOW(AMX)},
-        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D, 0x30, 0x60007, true}, BIT(SCALAR) | BIT(AVX2) | BIT(AVXVNNI)},
-        /* where a hypervisor hides tiles, int8 or bf16 of AMX, and where it hides what the level stands on */
-        {{AVX2_L1C, AVX512_L7B, 0x802, 0, 0x30, 0x600e7, true}, BELOW(AMX)},
-        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D & ~(1u << 24), 0x30, 0x600e7, true}, BELOW(AMX)},
-        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D & ~(1u << 25), 0x30, 0x600e7, true}, BELOW(AMX)},
-        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D & ~(1u << 22), 0x30, 0x600e7, true}, BELOW(AMX)},
-        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D, 0x10, 0x600e7, true}, BELOW(AVX512BF16)},
-        {{AVX2_L1C, AVX512_L7B, 0x800, AMX_L7D, 0x30, 0x600e7, true}, BELOW(AVX512VBMI)},
+        {{AVX2_L1C, AVX512_L7B, 0x902, AMX_L7D, 0x30, 0x600e7, false}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x902, AMX_L7D, 0x30, 0x400e7, true}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x902, AMX_L7D, 0x30, 0x200e7, true}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x902, AMX_L7D, 0x30, 0xe7, true}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x902, AMX_L7D, 0x30, 0x60007, true}, BIT(SCALAR) | BIT(AVX2) | BIT(AVXVNNI)},
+        /* where a hypervisor hides tiles, int8 or bf16 of AMX, and where it hides what the level stands on:
+         * bf16, VBMI, GFNI, AVX-512 */
+        {{AVX2_L1C, AVX512_L7B, 0x902, 0, 0x30, 0x600e7, true}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x902, AMX_L7D & ~(1u << 24), 0x30, 0x600e7, true}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x902, AMX_L7D & ~(1u << 25), 0x30, 0x600e7, true}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x902, AMX_L7D & ~(1u << 22), 0x30, 0x600e7, true}, BELOW(AMX)},
+        {{AVX2_L1C, AVX512_L7B, 0x902, AMX_L7D, 0x10, 0x600e7, true}, BELOW(AVX512BF16)},
+        {{AVX2_L1C, AVX512_L7B, 0x900, AMX_L7D, 0x30, 0x600e7, true}, BELOW(AVX512VBMI)},
+        {{AVX2_L1C, AVX512_L7B, 0x802, AMX_L7D, 0x30, 0x600e7, true}, BELOW(AVX512VBMI)},
         {{AVX2_L1C, AVX2_L7B, 0, AMX_L7D, 0x10, 0x600e7, true}, BIT(SCALAR) | BIT(AVX2) | BIT(AVXVNNI)},
     };
     for (size_t i = 0; i < QB_ARRAY_LEN(cpus); i++)
