@@ -9,8 +9,8 @@
 /* Halves of a point of 8 x 2 bits, and of 4 x 3 bits. */
 #define LOW8(x)  ((x)&255)
 #define HIGH8(x) ((x) >> 8)
-#define LOW6(x)  ((x)&63)
-#define HIGH6(x) ((x) >> 6)
+#define LOW6(x)  (((x)&7) << 3 | ((x) >> 3 & 7))
+#define HIGH6(x) LOW6((x) >> 6)
 
 #define TABLE(name, n) const uint8_t name[2][n] __attribute__((aligned(64)))
 
@@ -102,12 +102,12 @@ const uint8_t qb_signed_iq2[4][64] __attribute__((aligned(64))) = {
     {EACH64(CODE_IQ2_0)}, {EACH64(CODE_IQ2_1)}, {EACH64(CODE_IQ2_2)}, {EACH64(CODE_IQ2_3)}};
 
 #define LEVEL_IQ3XXS(n)  ((n) == 7 ? 62 : 4 + 8 * (n))
-#define CODE_IQ3XXS_0(x) SIGNED(64, x, QB_SIGN_IQ3_0, LEVEL_IQ3XXS((x)&7))
-#define CODE_IQ3XXS_1(x) SIGNED(64, x, QB_SIGN_IQ3_1, LEVEL_IQ3XXS((x) >> 3 & 7))
+#define CODE_IQ3XXS_0(x) SIGNED(64, x, QB_SIGN_IQ3_0, LEVEL_IQ3XXS((x) >> 3 & 7))
+#define CODE_IQ3XXS_1(x) SIGNED(64, x, QB_SIGN_IQ3_1, LEVEL_IQ3XXS((x)&7))
 const uint8_t qb_signed_iq3xxs[2][64] __attribute__((aligned(64))) = {{EACH64(CODE_IQ3XXS_0)},
                                                                       {EACH64(CODE_IQ3XXS_1)}};
 
 #define LEVEL_IQ3S(n)  (1 + 2 * (n))
-#define CODE_IQ3S_0(x) SIGNED(16, x, QB_SIGN_IQ3_0, LEVEL_IQ3S((x)&7))
-#define CODE_IQ3S_1(x) SIGNED(16, x, QB_SIGN_IQ3_1, LEVEL_IQ3S((x) >> 3 & 7))
+#define CODE_IQ3S_0(x) SIGNED(16, x, QB_SIGN_IQ3_0, LEVEL_IQ3S((x) >> 3 & 7))
+#define CODE_IQ3S_1(x) SIGNED(16, x, QB_SIGN_IQ3_1, LEVEL_IQ3S((x)&7))
 const uint8_t qb_signed_iq3s[2][64] __attribute__((aligned(64))) = {{EACH64(CODE_IQ3S_0)}, {EACH64(CODE_IQ3S_1)}};

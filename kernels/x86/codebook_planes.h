@@ -1,7 +1,7 @@
 /*
  * The codebooks as tables of bytes for look-ups by byte permutation: byte n of entry i has the level numbers
- * of the first (n = 0) or second half of point i. IQ1 and IQ2: four numbers of two bits; IQ3: two of three
- * bits.
+ * of the first (n = 0) or second half of point i. IQ1 and IQ2: four numbers of two bits, the first lowest;
+ * IQ3: two of three bits, the first highest.
  */
 #ifndef QB_KERNELS_X86_CODEBOOK_PLANES_H
 #define QB_KERNELS_X86_CODEBOOK_PLANES_H
@@ -27,15 +27,16 @@ extern const struct qb_iq1s_second {
 /*
  * Codes by six bits, of which some are a level number and one is the sign: IQ2, 64 +- level, of the four
  * numbers of a half, the last two of them two bits further down than they stand; IQ3, 16 or 64 +- level, of
- * the two. The signs of two planes of IQ2 fit beside both their numbers.
+ * the two. The signs of two planes of IQ2 fit beside both their numbers; those of IQ3, which stand side by
+ * side in a file, do so in the index, too.
  */
 enum {
     QB_SIGN_IQ2_0 = 4, /* the number is in bits 0 and 1 */
     QB_SIGN_IQ2_1 = 5, /* 2 and 3 */
     QB_SIGN_IQ2_2 = 0, /* 2 and 3 */
     QB_SIGN_IQ2_3 = 1, /* 4 and 5 */
-    QB_SIGN_IQ3_0 = 4, /* 0 to 2 */
-    QB_SIGN_IQ3_1 = 1, /* 3 to 5 */
+    QB_SIGN_IQ3_0 = 2, /* 3 to 5 */
+    QB_SIGN_IQ3_1 = 3, /* 0 to 2 */
 };
 extern const uint8_t qb_signed_iq2[4][64];
 extern const uint8_t qb_signed_iq3xxs[2][64];

@@ -21,7 +21,7 @@ QB_INLINE void rows_iq2_act(const struct qb_act *a, int64_t b, const void *nsum,
     const __m512i by_plane = _mm512_setr_epi32(0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27);
     const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
     int8_t by_run[QB_GEMV_MAX_COLS * 256] __attribute__((aligned(64)));
-    planes_order(a->q + b * 256, 1, by_run);
+    planes_order(a->q + b * 256, 1, 8, by_run);
     QB_UNROLL
     for (int h = 0; h < 2; h++) { /* planes 4 h to 4 h + 3 */
         __m512i at = _mm512_add_epi32(by_plane, _mm512_set1_epi32(4 * h)), v[2];

@@ -33,13 +33,12 @@ QB_INLINE void rows_act(const struct qb_act *a, int64_t b, struct rows_act *x)
     _mm512_store_si512(x->nsum, n);
 }
 
-/* The bit of byte i that planes_codes_3 wants for the plane: the sign of weight 4 i + plane. */
+/* The bits of byte i that planes_codes_3 wants: the signs of weights 4 i + plane and the next. */
 QB_INLINE __m512i rows_iq3_signs(__m512i signs, int plane)
 {
     const __m512i step = _mm512_set1_epi64(0x1c1814100c080400);
-    const int bit = plane % 2 ? QB_SIGN_IQ3_1 : QB_SIGN_IQ3_0;
-    return _mm512_multishift_epi64_epi8(
-        _mm512_add_epi8(step, _mm512_set1_epi8((char)((plane + 64 - bit) & 63))), signs);
+    const __m512i from = _mm512_set1_epi8((char)((plane + 64 - QB_SIGN_IQ3_0) & 63));
+    return _mm512_multishift_epi64_epi8(_mm512_add_epi8(step, from), signs);
 }
 
 /* Levels times activations; numbers: what the look-ups gave, signs: a bit a weight, table: the codes,
@@ -47,14 +46,11 @@ QB_INLINE __m512i rows_iq3_signs(__m512i signs, int plane)
 QB_INLINE __m512i rows_iq3_dot(__m512i numbers0, __m512i numbers1, __m256i signs, int shift,
                                const uint8_t table[2][64], const struct rows_act *x)
 {
-    __m512i spread = _mm512_cvtepu32_epi64(signs), sign[4], w[4];
+    __m512i spread = _mm512_cvtepu32_epi64(signs), w[4];
     __m512i even = _mm512_slli_epi32(_mm512_load_si512(x->nsum), (unsigned)shift);
     __m512i odd = _mm512_setzero_si512();
-    QB_UNROLL
-    for (int plane = 0; plane < 4; plane++)
-        sign[plane] = rows_iq3_signs(spread, plane);
-    planes_codes_3(numbers0, sign[0], sign[1], table, w);
-    planes_codes_3(numbers1, sign[2], sign[3], table, w + 2);
+    planes_codes_3(numbers0, rows_iq3_signs(spread, 0), table, w);
+    planes_codes_3(numbers1, rows_iq3_signs(spread, 2), table, w + 2);
     QB_UNROLL
     for (int plane = 0; plane < 4; plane += 2) {
         even = _mm512_dpbusd_epi32(even, w[plane], _mm512_load_si512(x->plane[plane]));

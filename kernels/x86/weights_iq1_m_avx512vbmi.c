@@ -6,6 +6,7 @@
 #define W_FORMAT QB_FORMAT_IQ1_M
 #define W_BYTES  56
 #define W_FIRST  0
+#define W_GROUP  8
 #define W_SUB    16
 #define W_SHIFT  4
 #define W_MIN    QB_MIN_NONE

@@ -6,6 +6,7 @@
 #define W_FORMAT QB_FORMAT_IQ1_S
 #define W_BYTES  50
 #define W_FIRST  2
+#define W_GROUP  8
 #define W_SUB    256
 #define W_SHIFT  4
 #define W_MIN    QB_MIN_I16

@@ -6,6 +6,7 @@
 #define W_FORMAT QB_FORMAT_IQ2_S
 #define W_BYTES  82
 #define W_FIRST  2
+#define W_GROUP  8
 #define W_SUB    16
 #define W_SHIFT  6
 #define W_MIN    QB_MIN_NONE

@@ -6,6 +6,7 @@
 #define W_FORMAT QB_FORMAT_IQ2_XXS
 #define W_BYTES  66
 #define W_FIRST  2
+#define W_GROUP  8
 #define W_SUB    32
 #define W_SHIFT  6
 #define W_MIN    QB_MIN_NONE

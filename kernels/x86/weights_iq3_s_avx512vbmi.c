@@ -6,6 +6,7 @@
 #define W_FORMAT QB_FORMAT_IQ3_S
 #define W_BYTES  110
 #define W_FIRST  2
+#define W_GROUP  4
 #define W_SUB    32
 #define W_SHIFT  4
 #define W_MIN    QB_MIN_NONE
@@ -18,12 +19,12 @@ QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
         int k = 2 * c + h;
         __m512i a = planes_chunk(block, 2 + 8 * k), b = planes_chunk(block, 6 + 8 * k);
         __m512i high = planes_spread(planes_chunk(block, 66 + k / 4 * 4), k % 4), half[2][2];
-        struct planes_index x = {.byte = {planes_every_second(a, b, 0), planes_every_second(a, b, 1)}};
-        x.bit8[0] = _mm512_test_epi8_mask(high, EACH_GROUP(1, 4, 16, 64));
-        x.bit8[1] = _mm512_test_epi8_mask(high, EACH_GROUP(2, 8, 32, 128));
+        struct planes_index x = {.byte = {a, b}};
+        x.bit8[0] = _mm512_test_epi8_mask(high, EACH_GROUP(1, 2, 4, 8));
+        x.bit8[1] = _mm512_test_epi8_mask(high, EACH_GROUP(16, 32, 64, 128));
         planes_look_up_512(planes_table(qb_planes_iq3s[0]), &x, half[0]);
         planes_look_up_512(planes_table(qb_planes_iq3s[1]), &x, half[1]);
-        planes_codes_iq3(half, planes_chunk(block, 74 + 4 * k), SIGNS_8, qb_signed_iq3s, w + 8 * h);
+        planes_codes_iq3(half, planes_chunk(block, 74 + 4 * k), qb_signed_iq3s, w + 8 * h);
     }
 }
 

@@ -6,6 +6,7 @@
 #define W_FORMAT QB_FORMAT_IQ3_XXS
 #define W_BYTES  98
 #define W_FIRST  2
+#define W_GROUP  4
 #define W_SUB    32
 #define W_SHIFT  6
 #define W_MIN    QB_MIN_NONE
@@ -18,10 +19,11 @@ QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
         int k = 2 * c + h;
         __m512i a = planes_chunk(block, 2 + 8 * k), b = planes_chunk(block, 6 + 8 * k);
         __m512i word = planes_chunk(block, 66 + 4 * k), half[2][2];
-        struct planes_index x = {.byte = {planes_every_second(a, b, 0), planes_every_second(a, b, 1)}};
+        struct planes_index x = {.byte = {a, b}};
         planes_look_up_256(planes_table(qb_planes_iq3xxs[0]), &x, half[0]);
         planes_look_up_256(planes_table(qb_planes_iq3xxs[1]), &x, half[1]);
-        planes_codes_iq3(half, planes_bits(word, 0, 7, 14, 21), SIGNS_EVEN, qb_signed_iq3xxs, w + 8 * h);
+        planes_codes_iq3(half, planes_even_signs(planes_bits(word, 0, 7, 14, 21)), qb_signed_iq3xxs,
+                         w + 8 * h);
     }
 }
 

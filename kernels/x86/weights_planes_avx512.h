@@ -1,10 +1,11 @@
 /*
  * Decoding of the codebook formats (IQ1, IQ2, IQ3) by byte permutation, for AVX512-VBMI: no gathers.
  *
- * A vector of index bytes is [16 rows][4 groups of 8 weights]; the tables of codebook_planes.h turn it into
- * packed level numbers, and those into *planes*: plane p of 32 weights is [16 rows][4 groups], weight 8 g + p
- * in byte g. The GEMV permutes the activations to match (planes_order), a panel permutes the codes
- * (planes_to_rows).
+ * A vector of index bytes is [16 rows][4 groups], of 8 weights (IQ1, IQ2) or 4 (IQ3); the tables of
+ * codebook_planes.h turn it into packed level numbers, and those into *planes*: plane p of groups of 8 is
+ * [16 rows][4 groups], weight 8 g + p in byte g; planes of groups of 4 are those of the first 16 weights,
+ * then those of the other 16. The GEMV permutes the activations to match (planes_order), a panel permutes the
+ * codes (planes_to_rows).
  */
 #ifndef QB_KERNELS_X86_WEIGHTS_PLANES_AVX512_H
 #define QB_KERNELS_X86_WEIGHTS_PLANES_AVX512_H
@@ -14,24 +15,29 @@
 #include "kernels/x86/rows16_avx512.h"
 
 /*
- * Where planes_order finds the activations: byte g of plane p, column i, is weight 8 g + p of [8][cols][4].
- * One column: two 32-blocks behind each other.
+ * Where planes_order finds the activations: byte g of plane p, column i, in [8][cols][4]. One column: two
+ * 32-blocks behind each other. AT: groups of 8, weight 8 g + p; AT4: groups of 4, weight 16 (p / 4) + 4 g + p
+ * % 4.
  */
-#define AT(cols, p, i, g) ((2 * (g) + (p) / 4) * (cols) + (i)) * 4 + (p) % 4
-#define DWORD(cols, p, i) AT(cols, p, i, 0), AT(cols, p, i, 1), AT(cols, p, i, 2), AT(cols, p, i, 3)
-#define COLS1(p, start)                                                                                      \
-    start + AT(1, p, 0, 0), start + AT(1, p, 0, 1), start + AT(1, p, 0, 2), start + AT(1, p, 0, 3)
-#define COLS2(p, unused) DWORD(2, p, 0), DWORD(2, p, 1)
-#define COLS3(p, unused) DWORD(3, p, 0), DWORD(3, p, 1), DWORD(3, p, 2)
-#define COLS4(p, unused) DWORD(4, p, 0), DWORD(4, p, 1), DWORD(4, p, 2), DWORD(4, p, 3)
-#define PLANES8(F, start)                                                                                    \
-    F(0, start), F(1, start), F(2, start), F(3, start), F(4, start), F(5, start), F(6, start), F(7, start)
-static const uint8_t planes_order_of[4][128] __attribute__((aligned(64))) = {
-    {PLANES8(COLS1, 0), PLANES8(COLS1, 32)},
-    {PLANES8(COLS2, 0)},
-    {PLANES8(COLS3, 0)},
-    {PLANES8(COLS4, 0)},
-};
+#define AT(cols, p, i, g)    ((2 * (g) + (p) / 4) * (cols) + (i)) * 4 + (p) % 4
+#define AT4(cols, p, i, g)   (((g) + (p) / 4 * 4) * (cols) + (i)) * 4 + (p) % 4
+#define DWORD(F, cols, p, i) F(cols, p, i, 0), F(cols, p, i, 1), F(cols, p, i, 2), F(cols, p, i, 3)
+#define COLS1(F, p, start)                                                                                   \
+    start + F(1, p, 0, 0), start + F(1, p, 0, 1), start + F(1, p, 0, 2), start + F(1, p, 0, 3)
+#define COLS2(F, p, unused) DWORD(F, 2, p, 0), DWORD(F, 2, p, 1)
+#define COLS3(F, p, unused) DWORD(F, 3, p, 0), DWORD(F, 3, p, 1), DWORD(F, 3, p, 2)
+#define COLS4(F, p, unused) DWORD(F, 4, p, 0), DWORD(F, 4, p, 1), DWORD(F, 4, p, 2), DWORD(F, 4, p, 3)
+#define PLANES8(C, F, start)                                                                                 \
+    C(F, 0, start), C(F, 1, start), C(F, 2, start), C(F, 3, start), C(F, 4, start), C(F, 5, start),          \
+        C(F, 6, start), C(F, 7, start)
+#define ORDERS(F)                                                                                            \
+    {                                                                                                        \
+        {PLANES8(COLS1, F, 0), PLANES8(COLS1, F, 32)}, {PLANES8(COLS2, F, 0)}, {PLANES8(COLS3, F, 0)},       \
+        {                                                                                                    \
+            PLANES8(COLS4, F, 0)                                                                             \
+        }                                                                                                    \
+    }
+static const uint8_t planes_order_of[2][4][128] __attribute__((aligned(64))) = {ORDERS(AT), ORDERS(AT4)};
 
 /* The scales of a block of 16 rows, lane = row: integers 2 s + 1 and what multiplies them. */
 struct scales {
@@ -311,27 +317,24 @@ QB_INLINE void planes_codes_iq2(__m512i half0, __m512i half1, __m512i signs, enu
     planes_codes_2(half1, planes_signs_iq2(signs, kind, 4), w + 4);
 }
 
-/* IQ3: codes of two planes, by two numbers of three bits and their signs, each at its bit. */
-QB_INLINE void planes_codes_3(__m512i numbers, __m512i sign0, __m512i sign1, const uint8_t table[2][64],
-                              __m512i w[2])
+/* IQ3: codes of two planes, by two numbers of three bits and their signs at their bits. */
+QB_INLINE void planes_codes_3(__m512i numbers, __m512i signs, const uint8_t table[2][64], __m512i w[2])
 {
-    const __m512i bit0 = _mm512_set1_epi8(1 << QB_SIGN_IQ3_0), bit1 = _mm512_set1_epi8(1 << QB_SIGN_IQ3_1);
-    w[0] = planes_code(planes_select(bit0, sign0, numbers), table[0]);
-    w[1] = planes_code(planes_select(bit1, sign1, numbers), table[1]);
+    w[0] = planes_code(planes_select(_mm512_set1_epi8(1 << QB_SIGN_IQ3_0), signs, numbers), table[0]);
+    w[1] = planes_code(planes_select(_mm512_set1_epi8(1 << QB_SIGN_IQ3_1), signs, numbers), table[1]);
 }
 
 /*
- * IQ3: codes of all planes. half[n % 2][n / 2] has the numbers of planes 2 n and 2 n + 1, a byte of `signs`
- * those of a group.
+ * IQ3: codes of all planes. half[n][v] has the numbers of planes 2 n and 2 n + 1 of the first or last 16
+ * weights, a dword of `signs` those of all 32.
  */
-QB_INLINE void planes_codes_iq3(__m512i half[2][2], __m512i signs, enum planes_signs kind,
-                                const uint8_t table[2][64], __m512i w[8])
+QB_INLINE void planes_codes_iq3(__m512i half[2][2], __m512i signs, const uint8_t table[2][64], __m512i w[8])
 {
     QB_UNROLL
-    for (int n = 0; n < 4; n++) {
-        __m512i sign = planes_affine(signs, planes_sign_of(kind, 2 * n) << (8 * (7 - QB_SIGN_IQ3_0)) |
-                                                planes_sign_of(kind, 2 * n + 1) << (8 * (7 - QB_SIGN_IQ3_1)));
-        planes_codes_3(half[n % 2][n / 2], sign, sign, table, w + 2 * n);
+    for (int i = 0; i < 4; i++) {
+        int v = i / 2, n = i % 2, at = 16 * v + 2 * n - QB_SIGN_IQ3_0;
+        __m512i sign = planes_bits(signs, at, at + 4, at + 8, at + 12);
+        planes_codes_3(half[n][v], sign, table, w + 4 * v + 2 * n);
     }
 }
 
@@ -355,11 +358,12 @@ QB_INLINE void planes_nibble_scales(const uint8_t *block, int o, __m512 d, struc
 }
 
 /*
- * The activations of a block in the order of planes, [8 k][8 planes][cols][4 groups]. Two 32-blocks of one
- * column are a vector, one of two columns; three and four columns need two vectors for one.
+ * The activations of a block in the order of planes, [8 k][8 planes][cols][4 groups of `group`]. Two
+ * 32-blocks of one column are a vector, one of two columns; three and four columns need two vectors for one.
  */
-QB_INLINE void planes_order(const int8_t *q, int cols, int8_t *x)
+QB_INLINE void planes_order(const int8_t *q, int cols, int group, int8_t *x)
 {
+    const uint8_t *order = planes_order_of[group == 4][cols - 1];
     QB_UNROLL
     for (int k = 0; k < 8; k += cols == 1 ? 2 : 1) {
         const int8_t *from = q + k * 32 * cols;
@@ -369,8 +373,8 @@ QB_INLINE void planes_order(const int8_t *q, int cols, int8_t *x)
             b = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)(from + 64)));
         if (cols == 4)
             b = _mm512_loadu_si512(from + 64);
-        __m512i low = _mm512_load_si512(planes_order_of[cols - 1]);
-        __m512i high = _mm512_load_si512(planes_order_of[cols - 1] + 64);
+        __m512i low = _mm512_load_si512(order);
+        __m512i high = _mm512_load_si512(order + 64);
         _mm512_storeu_si512(to, _mm512_permutex2var_epi8(a, low, b));
         if (cols == 3)
             _mm256_storeu_si256((void *)(to + 64),
@@ -382,8 +386,8 @@ QB_INLINE void planes_order(const int8_t *q, int cols, int8_t *x)
     __asm__("" : "+m"(*(int8_t(*)[QB_GEMV_MAX_COLS * 256]) x));
 }
 
-/* Planes to the order of a panel: vector t is [16 rows][weights 4 t .. 4 t + 3]. */
-QB_INLINE void planes_to_rows(const __m512i w[8], __m512i out[8])
+/* Planes of groups of 8 or 4 to the order of a panel: vector t is [16 rows][weights 4 t .. 4 t + 3]. */
+QB_INLINE void planes_to_rows(const __m512i w[8], int group, __m512i out[8])
 {
     QB_UNROLL
     for (int h = 0; h < 2; h++) {
@@ -397,8 +401,9 @@ QB_INLINE void planes_to_rows(const __m512i w[8], __m512i out[8])
         QB_UNROLL
         for (int g = 0; g < 4; g++) {
             __m512i a = pair[0][g / 2], b = pair[1][g / 2];
-            out[2 * g + h] = g % 2 ? _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(a, 16), b)
-                                   : _mm512_mask_blend_epi16(0xaaaaaaaa, a, _mm512_slli_epi32(b, 16));
+            out[group == 8 ? 2 * g + h : 4 * h + g] =
+                g % 2 ? _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(a, 16), b)
+                      : _mm512_mask_blend_epi16(0xaaaaaaaa, a, _mm512_slli_epi32(b, 16));
         }
     }
 }

@@ -3,6 +3,7 @@
  * weights_FORMAT_avx512vbmi.c, which defines before:
  *
  *   W_FORMAT, W_BYTES, W_SUB, W_SHIFT, W_MIN, W_CUT  as for weights_avx512_tmpl.h
+ *   W_GROUP   weights of an index: 8 or 4
  *   W_FIRST   where the chunks of 4 bytes begin: 2 behind an f16 d, else 0
  *   void read_planes(const uint8_t *block, int c, __m512i w[16]);
  *             the codes of weights 64 c .. 64 c + 63: 8 planes, twice (weights_planes_avx512.h);
@@ -56,8 +57,8 @@ QB_INLINE void panel_half(const struct qb_matrix *m, int64_t row0, int64_t k0, i
             __m512i w[16], out[16];
             rows16_prefetch(&s, 16 * W_BYTES / 4, kind);
             panel_codes(block, c, w);
-            planes_to_rows(w, out);
-            planes_to_rows(w + 8, out + 8);
+            planes_to_rows(w, W_GROUP, out);
+            planes_to_rows(w + 8, W_GROUP, out + 8);
             QB_UNROLL
             for (int v = 0; v < 16; v++)
                 _mm512_store_si512(code + v * 128, out[v]);
@@ -177,7 +178,7 @@ QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, _
     const int32_t *nsum32 = a->nsum32 + b * 8 * cols;
     struct gemv_sum sum[QB_GEMV_MAX_COLS];
     struct scales sc;
-    planes_order(a->q + b * W_ELEMS * cols, cols, x);
+    planes_order(a->q + b * W_ELEMS * cols, cols, W_GROUP, x);
     read_scales(block, W_FIRST ? rows16_scale(s, 0, 0, kind) : _mm512_setzero_ps(), &sc);
     QB_UNROLL
     for (int i = 0; i < QB_GEMV_MAX_COLS; i++) {
