@@ -37,7 +37,7 @@ QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
     sc->d = _mm512_mul_ps(d, _mm512_set1_ps(0.125f));
     QB_UNROLL
     for (int k = 0; k < 8; k++)
-        sc->odd[k] = planes_odd(_mm512_srli_epi32(planes_chunk(block, 6 + 8 * k), 27), 0x1e);
+        sc->nibble[k] = _mm512_srli_epi32(planes_chunk(block, 6 + 8 * k), 28);
 }
 
 QB_INLINE void rows_act(const struct qb_act *a, int64_t b, struct rows_act *x)

@@ -38,11 +38,8 @@ QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
     __m512i nibbles = planes_chunk(block, 106);
     sc->d = d;
     QB_UNROLL
-    for (int k = 0; k < 8; k++) {
-        __m512i doubled =
-            k == 0 ? _mm512_slli_epi32(nibbles, 1) : _mm512_srli_epi32(nibbles, 4 * k - (k > 0));
-        sc->odd[k] = planes_odd(doubled, 0x1e);
-    }
+    for (int k = 0; k < 8; k++)
+        sc->nibble[k] = _mm512_srli_epi32(nibbles, 4 * (unsigned)k);
 }
 
 QB_INLINE __m512 row_scales(const uint8_t *p)

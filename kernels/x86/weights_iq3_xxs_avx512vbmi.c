@@ -38,7 +38,7 @@ QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
     sc->d = _mm512_mul_ps(d, _mm512_set1_ps(0.25f));
     QB_UNROLL
     for (int k = 0; k < 8; k++)
-        sc->odd[k] = planes_odd(_mm512_srli_epi32(planes_chunk(block, 66 + 4 * k), 27), 0x1e);
+        sc->nibble[k] = _mm512_srli_epi32(planes_chunk(block, 66 + 4 * k), 28);
 }
 
 QB_INLINE void rows_block(const uint8_t *const p[2], const struct rows_act *x, float scale, __m512 acc[2])

@@ -42,7 +42,8 @@ static const uint8_t planes_order_of[2][4][128] __attribute__((aligned(64))) = {
 /* The scales of a block of 16 rows, lane = row: integers 2 s + 1 and what multiplies them. */
 struct scales {
     __m512 d;
-    __m512i odd[8];  /* per 32 (int32); per 16 (pairs of int16); IQ1_S: of two 32s (4 pairs) */
+    __m512i nibble[8]; /* per 32: s in the lowest 4 bits of an int32, what is above does not count */
+    __m512i odd[8];  /* per 16: pairs of int16; IQ1_S: of two 32s (4 pairs) */
     __m512i down[4]; /* IQ1_S: the integer minima, pairs */
 };
 
@@ -345,6 +346,13 @@ QB_INLINE __m512i planes_odd(__m512i twice, int mask)
     return _mm512_or_si512(_mm512_and_si512(twice, _mm512_set1_epi32(mask)), _mm512_set1_epi32(one));
 }
 
+/* 2 s + 1 by s in the lowest 4 bits, as a float. */
+QB_INLINE __m512 planes_odd_ps(__m512i nibble)
+{
+    const __m512 odd = _mm512_setr_ps(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    return _mm512_permutexvar_ps(nibble, odd);
+}
+
 /* IQ2_XS, IQ2_S: two nibbles for 32 weights, in the chunks from offset o on. */
 QB_INLINE void planes_nibble_scales(const uint8_t *block, int o, __m512 d, struct scales *sc)
 {
@@ -375,7 +383,7 @@ QB_INLINE void planes_order(const int8_t *q, int cols, int group, int8_t *x)
             b = _mm512_loadu_si512(from + 64);
         __m512i low = _mm512_load_si512(order);
         __m512i high = _mm512_load_si512(order + 64);
-        _mm512_storeu_si512(to, _mm512_permutex2var_epi8(a, low, b));
+        _mm512_storeu_si512(to, cols <= 2 ? _mm512_permutexvar_epi8(low, a) : _mm512_permutex2var_epi8(a, low, b));
         if (cols == 3)
             _mm256_storeu_si256((void *)(to + 64),
                                 _mm512_castsi512_si256(_mm512_permutex2var_epi8(a, high, b)));

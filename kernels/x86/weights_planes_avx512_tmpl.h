@@ -23,6 +23,11 @@
 #define W_CUT NO_INT_SCALES
 #endif
 
+QB_INLINE __m512i odd_of(const struct scales *sc, int k)
+{
+    return planes_odd(_mm512_slli_epi32(sc->nibble[k], 1), 0x1e);
+}
+
 QB_INLINE void panel_scales(const struct scales *sc, struct qb_panel *p, int64_t b, int half)
 {
     if (W_SUB == 256) {
@@ -36,7 +41,7 @@ QB_INLINE void panel_scales(const struct scales *sc, struct qb_panel *p, int64_t
     __m512i pair[8];
     QB_UNROLL
     for (int i = 0; i < 128 / W_SUB; i++)
-        pair[i] = W_SUB == 16 ? sc->odd[i] : pack_pair(sc->odd[2 * i], sc->odd[2 * i + 1]);
+        pair[i] = W_SUB == 16 ? sc->odd[i] : pack_pair(odd_of(sc, 2 * i), odd_of(sc, 2 * i + 1));
     panel_int_scales(p, b, half, pair, 128 / W_SUB, sc->d, W_CUT);
 }
 
@@ -133,7 +138,7 @@ QB_INLINE void gemv_chunk(struct gemv_sum *sum, const struct scales *sc, const _
         if (W_SUB == 32) {
             __m512i start = _mm512_slli_epi32(_mm512_set1_epi32(nsum32[k * cols + i]), W_SHIFT);
             __m512i dot = gemv_dot(start, w + 8 * h, x, k, i, cols);
-            sum->f = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_cvtepi32_ps(sc->odd[k]), sum->f);
+            sum->f = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), planes_odd_ps(sc->nibble[k]), sum->f);
         }
         QB_UNROLL
         for (int p = 0; p < 8 && W_SUB == 16; p++) {
