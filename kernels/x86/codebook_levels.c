@@ -19,6 +19,14 @@
      OF_8(L, x, 6) | OF_8(L, x, 7))
 #define POINT_4(L, x) (OF_4(L, x, 0) | OF_4(L, x, 1) | OF_4(L, x, 2) | OF_4(L, x, 3))
 
+/* Two numbers in a byte, each times `by`. */
+#define BYTE_2(x, at, by)                                                                                    \
+    ((((x) >> 2 * (at)&3) | ((uint32_t)(x) >> (2 * (at) + 8) & 3) << 4) * (by) << 8 * (at))
+#define NIBBLES(x, by) (BYTE_2(x, 0, by) | BYTE_2(x, 1, by) | BYTE_2(x, 2, by) | BYTE_2(x, 3, by))
+
+#define NIBBLES_IQ1S(x) NIBBLES(x, UINT32_C(1))
+#define NIBBLES_UP(x)   (NIBBLES(x, UINT32_C(4)) | UINT32_C(0x11111111))
+#define NIBBLES_DOWN(x) NIBBLES(x, UINT32_C(4))
 #define POINT_IQ1(x)    POINT_8(IQ1, x)
 #define POINT_IQ2(x)    POINT_8(IQ2, x)
 #define POINT_IQ3XXS(x) POINT_4(IQ3XXS, x)
@@ -47,5 +55,15 @@ const uint32_t qb_levels_iq3s[512] __attribute__((aligned(64))) = {
 };
 const uint64_t qb_levels_iq1s[2048] __attribute__((aligned(64))) = {
 #define QB_POINTS_IQ1S(...) EACH(POINT_IQ1, __VA_ARGS__)
+#include "kernels/codebooks.def"
+};
+const uint32_t qb_nibbles_iq1s[2048] __attribute__((aligned(64))) = {
+#define QB_POINTS_IQ1S(...) EACH(NIBBLES_IQ1S, __VA_ARGS__)
+#include "kernels/codebooks.def"
+};
+const uint32_t qb_nibbles_iq1m[4096] __attribute__((aligned(64))) = {
+#define QB_POINTS_IQ1S(...) EACH(NIBBLES_UP, __VA_ARGS__)
+#include "kernels/codebooks.def"
+#define QB_POINTS_IQ1S(...) EACH(NIBBLES_DOWN, __VA_ARGS__)
 #include "kernels/codebooks.def"
 };

@@ -14,4 +14,12 @@ extern const uint32_t qb_levels_iq3xxs[256];
 extern const uint32_t qb_levels_iq3s[512];
 extern const uint64_t qb_levels_iq1s[2048];
 
+/*
+ * IQ1 for gathers: byte j has the number of value j in its lower nibble, that of value 4 + j in the upper
+ * one. IQ1_S: 0, 1, 2. IQ1_M, by 11 bits of index and the bit for a move down: (9 + eighths) / 2, where -9 to
+ * 9 eighths are 8 * (number - 1) +- 1.
+ */
+extern const uint32_t qb_nibbles_iq1s[2048];
+extern const uint32_t qb_nibbles_iq1m[4096];
+
 #endif

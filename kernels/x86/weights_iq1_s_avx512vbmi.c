@@ -1,15 +1,12 @@
 /*
  * IQ1_S for AVX512-VBMI: index bytes; words of upper index bits, scale and the move of 32 weights.
  */
-#include "kernels/x86/weights_planes_avx512.h"
+#include "kernels/x86/scales_iq1_s_avx512.h"
 
-#define W_FORMAT QB_FORMAT_IQ1_S
-#define W_BYTES  50
-#define W_FIRST  2
-#define W_GROUP  8
-#define W_SUB    256
-#define W_SHIFT  4
-#define W_MIN    QB_MIN_I16
+#define W_GROUP 8
+#define W_SUB   256
+#define W_SHIFT 4
+#define W_MIN   QB_MIN_I16
 
 /* The points of two 32-blocks: w[0], w[1] and w[2], w[3], four fields of two bits a byte. */
 QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
@@ -23,13 +20,6 @@ QB_INLINE void read_planes(const uint8_t *block, int c, __m512i w[16])
         w[2 * h] = first[h];
         w[2 * h + 1] = second[h];
     }
-}
-
-/* The scales of two words, as int16. */
-QB_INLINE __m512i odd_pair(__m512i words)
-{
-    return _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(words, 11), _mm512_set1_epi16(14)),
-                           _mm512_set1_epi16(1));
 }
 
 /* 16 + (point - 1) times the scale. */
@@ -46,18 +36,6 @@ QB_INLINE void panel_codes(const uint8_t *block, int c, __m512i w[16])
         __m512i scale = planes_spread(odd, i / 8 * 2);
         __m512i v = _mm512_mask_sub_epi8(zero, _mm512_testn_epi8_mask(w[i], w[i]), zero, scale);
         w[i] = _mm512_mask_add_epi8(v, _mm512_test_epi8_mask(w[i], _mm512_set1_epi8(2)), zero, scale);
-    }
-}
-
-QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
-{
-    sc->d = _mm512_mul_ps(d, _mm512_set1_ps(0.125f));
-    QB_UNROLL
-    for (int c = 0; c < 4; c++) {
-        __m512i words = planes_chunk(block, 34 + 4 * c);
-        sc->odd[c] = odd_pair(words);
-        sc->down[c] = _mm512_mask_sub_epi16(sc->odd[c], ~_mm512_movepi16_mask(words), _mm512_setzero_si512(),
-                                            sc->odd[c]);
     }
 }
 

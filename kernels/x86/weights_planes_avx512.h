@@ -16,8 +16,7 @@
 
 /*
  * Where planes_order finds the activations: byte g of plane p, column i, in [8][cols][4]. One column: two
- * 32-blocks behind each other. AT: groups of 8, weight 8 g + p; AT4: groups of 4, weight 16 (p / 4) + 4 g + p
- * % 4.
+ * 32-blocks behind each other. AT: groups of 8; AT4: groups of 4, planes 0 to 3 of 16 weights, then 4 to 7.
  */
 #define AT(cols, p, i, g)    ((2 * (g) + (p) / 4) * (cols) + (i)) * 4 + (p) % 4
 #define AT4(cols, p, i, g)   (((g) + (p) / 4 * 4) * (cols) + (i)) * 4 + (p) % 4
@@ -43,8 +42,8 @@ static const uint8_t planes_order_of[2][4][128] __attribute__((aligned(64))) = {
 struct scales {
     __m512 d;
     __m512i nibble[8]; /* per 32: s in the lowest 4 bits of an int32, what is above does not count */
-    __m512i odd[8];  /* per 16: pairs of int16; IQ1_S: of two 32s (4 pairs) */
-    __m512i down[4]; /* IQ1_S: the integer minima, pairs */
+    __m512i odd[8];    /* per 16: pairs of int16; IQ1_S: of two 32s (4 pairs) */
+    __m512i down[4];   /* IQ1_S: the integer minima, pairs */
 };
 
 /* Bit b of every dword's byte g, as a mask for vptestmb: bits of group 0 to 3. */
@@ -122,22 +121,22 @@ enum planes_signs {
 };
 
 /* The bits of a sign byte whose sum modulo 2 is the sign of weight p. */
-QB_INLINE int64_t planes_sign_of(enum planes_signs kind, int p)
+QB_INLINE uint64_t planes_sign_of(enum planes_signs kind, int p)
 {
-    int all = kind != SIGNS_8 && p == 7 ? 0x7f : 1 << p;
+    uint64_t all = kind != SIGNS_8 && p == 7 ? 0x7f : UINT64_C(1) << p;
     return kind == SIGNS_EVEN_UP ? all << 1 : all;
 }
 
 /* Bit b of every byte of the result is the sum of the bits of v that byte 7 - b of `matrix` chooses. */
-QB_INLINE __m512i planes_affine(__m512i v, int64_t matrix)
+QB_INLINE __m512i planes_affine(__m512i v, uint64_t matrix)
 {
-    return _mm512_gf2p8affine_epi64_epi8(v, _mm512_set1_epi64(matrix), 0);
+    return _mm512_gf2p8affine_epi64_epi8(v, _mm512_set1_epi64((int64_t)matrix), 0);
 }
 
 /* The signs as a byte of 8. */
 QB_INLINE __m512i planes_even_signs(__m512i v)
 {
-    int64_t matrix = 0;
+    uint64_t matrix = 0;
     QB_UNROLL
     for (int p = 0; p < 8; p++)
         matrix |= planes_sign_of(SIGNS_EVEN, p) << (8 * (7 - p));
@@ -290,7 +289,7 @@ QB_INLINE __m512i planes_code(__m512i index, const uint8_t *table)
 QB_INLINE __m512i planes_signs_iq2(__m512i signs, enum planes_signs kind, int p)
 {
     static const int bit[4] = {QB_SIGN_IQ2_0, QB_SIGN_IQ2_1, QB_SIGN_IQ2_2, QB_SIGN_IQ2_3};
-    int64_t matrix = 0;
+    uint64_t matrix = 0;
     QB_UNROLL
     for (int i = 0; i < 4; i++)
         matrix |= planes_sign_of(kind, p + i) << (8 * (7 - bit[i]));
@@ -383,7 +382,8 @@ QB_INLINE void planes_order(const int8_t *q, int cols, int group, int8_t *x)
             b = _mm512_loadu_si512(from + 64);
         __m512i low = _mm512_load_si512(order);
         __m512i high = _mm512_load_si512(order + 64);
-        _mm512_storeu_si512(to, cols <= 2 ? _mm512_permutexvar_epi8(low, a) : _mm512_permutex2var_epi8(a, low, b));
+        _mm512_storeu_si512(to, cols <= 2 ? _mm512_permutexvar_epi8(low, a)
+                                          : _mm512_permutex2var_epi8(a, low, b));
         if (cols == 3)
             _mm256_storeu_si256((void *)(to + 64),
                                 _mm512_castsi512_si256(_mm512_permutex2var_epi8(a, high, b)));
@@ -414,6 +414,33 @@ QB_INLINE void planes_to_rows(const __m512i w[8], int group, __m512i out[8])
                       : _mm512_mask_blend_epi16(0xaaaaaaaa, a, _mm512_slli_epi32(b, 16));
         }
     }
+}
+
+/* acc += codes times four activations. The broadcast is part of the instruction, which compilers miss. */
+QB_INLINE __m512i planes_dot4(__m512i acc, __m512i codes, const int8_t *x)
+{
+    __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(acc) : "v"(codes), "m"(*(const int32_t *)x));
+    return acc;
+}
+
+/* What column i adds for offsets or minima: pairs of int16 of n vectors times the negated sums (npair,
+ * npair16). */
+QB_INLINE __m512i planes_scaled_sums(const __m512i *pair, int n, const int16_t *npair, int i, int cols)
+{
+    __m512i sum = _mm512_setzero_si512();
+    QB_UNROLL
+    for (int j = 0; j < n; j++)
+        sum = _mm512_dpwssd_epi32(sum, pair[j],
+                                  _mm512_set1_epi32(*(const int32_t *)(npair + (j * cols + i) * 2)));
+    return sum;
+}
+
+/* IQ1_S: a block's sum in eighths of d; sum: points 0, 1, 2 times their scales times the activations. */
+QB_INLINE __m512i iq1_s_total(__m512i sum, const struct scales *sc, const int16_t *npair, int i, int cols)
+{
+    __m512i n = planes_scaled_sums(sc->odd, 4, npair, i, cols);
+    return _mm512_add_epi32(_mm512_slli_epi32(_mm512_add_epi32(sum, n), 3),
+                            planes_scaled_sums(sc->down, 4, npair, i, cols));
 }
 
 #endif

@@ -77,22 +77,14 @@ QB_INLINE const int8_t *gemv_x4(const int8_t *x, int k, int p, int i, int cols)
     return x + ((k * 8 + p) * cols + i) * 4;
 }
 
-/* acc += codes times four activations each. The broadcast is part of the instruction, which compilers miss.
- */
-QB_INLINE __m512i gemv_dot4(__m512i acc, __m512i codes, const int8_t *x)
-{
-    __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(acc) : "v"(codes), "m"(*(const int32_t *)x));
-    return acc;
-}
-
 /* Planes of 32 weights times the activations of column i: two chains. */
 QB_INLINE __m512i gemv_dot(__m512i start, const __m512i w[8], const int8_t *x, int k, int i, int cols)
 {
     __m512i even = start, odd = _mm512_setzero_si512();
     QB_UNROLL
     for (int p = 0; p < 8; p += 2) {
-        even = gemv_dot4(even, w[p], gemv_x4(x, k, p, i, cols));
-        odd = gemv_dot4(odd, w[p + 1], gemv_x4(x, k, p + 1, i, cols));
+        even = planes_dot4(even, w[p], gemv_x4(x, k, p, i, cols));
+        odd = planes_dot4(odd, w[p + 1], gemv_x4(x, k, p + 1, i, cols));
     }
     return _mm512_add_epi32(even, odd);
 }
@@ -110,7 +102,7 @@ QB_INLINE __m512i gemv_fields(const __m512i half[2], const int8_t *x, int k, int
         sum[f] = _mm512_setzero_si512();
         QB_UNROLL
         for (int n = 0; n < 2; n++)
-            sum[f] = gemv_dot4(sum[f], _mm512_and_si512(half[n], field), gemv_x4(x, k, 4 * n + f, i, cols));
+            sum[f] = planes_dot4(sum[f], _mm512_and_si512(half[n], field), gemv_x4(x, k, 4 * n + f, i, cols));
         sum[f] = _mm512_srai_epi32(sum[f], 2 * f);
     }
     return _mm512_add_epi32(_mm512_add_epi32(sum[0], sum[1]), _mm512_add_epi32(sum[2], sum[3]));
@@ -157,19 +149,10 @@ QB_INLINE __m512 gemv_total(const struct gemv_sum *sum, const struct scales *sc,
         return sum->f;
     __m512i t =
         _mm512_add_epi32(_mm512_add_epi32(sum->i[0], sum->i[1]), _mm512_add_epi32(sum->i[2], sum->i[3]));
-    const int16_t *npair = W_SUB == 16 ? a->npair16 + b * 16 * cols : a->npair + b * 8 * cols;
-    __m512i n = _mm512_setzero_si512(), down = n;
-    QB_UNROLL
-    for (int j = 0; j < (W_SUB == 16 ? 8 : 4); j++) {
-        __m512i pair = _mm512_set1_epi32(*(const int32_t *)(npair + (j * cols + i) * 2));
-        n = _mm512_dpwssd_epi32(n, sc->odd[j], pair);
-        if (W_SUB == 256)
-            down = _mm512_dpwssd_epi32(down, sc->down[j], pair);
-    }
-    if (W_SUB == 16)
-        t = _mm512_add_epi32(t, _mm512_slli_epi32(n, W_SHIFT));
-    else /* points are 0, 1, 2 here, and d an eighth */
-        t = _mm512_add_epi32(_mm512_slli_epi32(_mm512_add_epi32(t, n), 3), down);
+    if (W_SUB == 256)
+        return _mm512_cvtepi32_ps(iq1_s_total(t, sc, a->npair + b * 8 * cols, i, cols));
+    __m512i n = planes_scaled_sums(sc->odd, 8, a->npair16 + b * 16 * cols, i, cols);
+    t = _mm512_add_epi32(t, _mm512_slli_epi32(n, W_SHIFT));
     return _mm512_cvtepi32_ps(t);
 }
 
