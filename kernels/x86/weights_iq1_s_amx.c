@@ -1,7 +1,7 @@
 /*
- * GEMV of IQ1_S by gathers (gather_iq1_amx.h); panels are decoded as at the level below.
+ * GEMV of IQ1_S by gathers (gather_points_amx.h); panels are decoded as at the level below.
  */
-#include "kernels/x86/gather_iq1_amx.h"
+#include "kernels/x86/gather_points_amx.h"
 #include "kernels/x86/scales_iq1_s_avx512.h"
 
 #define W_ELEMS 256

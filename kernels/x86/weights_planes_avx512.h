@@ -16,10 +16,12 @@
 
 /*
  * Where planes_order finds the activations: byte g of plane p, column i, in [8][cols][4]. One column: two
- * 32-blocks behind each other. AT: groups of 8; AT4: groups of 4, planes 0 to 3 of 16 weights, then 4 to 7.
+ * 32-blocks behind each other. AT: groups of 8; AT4: groups of 4, planes 0 to 3 of 16 weights, then 4 to 7;
+ * AT2: every second of the 8 weights of group p / 2.
  */
 #define AT(cols, p, i, g)    ((2 * (g) + (p) / 4) * (cols) + (i)) * 4 + (p) % 4
 #define AT4(cols, p, i, g)   (((g) + (p) / 4 * 4) * (cols) + (i)) * 4 + (p) % 4
+#define AT2(cols, p, i, g)   (((p) / 2 * 2 + (g) / 2) * (cols) + (i)) * 4 + (g) % 2 * 2 + (p) % 2
 #define DWORD(F, cols, p, i) F(cols, p, i, 0), F(cols, p, i, 1), F(cols, p, i, 2), F(cols, p, i, 3)
 #define COLS1(F, p, start)                                                                                   \
     start + F(1, p, 0, 0), start + F(1, p, 0, 1), start + F(1, p, 0, 2), start + F(1, p, 0, 3)
@@ -36,7 +38,8 @@
             PLANES8(COLS4, F, 0)                                                                             \
         }                                                                                                    \
     }
-static const uint8_t planes_order_of[2][4][128] __attribute__((aligned(64))) = {ORDERS(AT), ORDERS(AT4)};
+static const uint8_t planes_order_of[3][4][128]
+    __attribute__((aligned(64))) = {ORDERS(AT), ORDERS(AT4), ORDERS(AT2)};
 
 /* The scales of a block of 16 rows, lane = row: integers 2 s + 1 and what multiplies them. */
 struct scales {
@@ -365,12 +368,13 @@ QB_INLINE void planes_nibble_scales(const uint8_t *block, int o, __m512 d, struc
 }
 
 /*
- * The activations of a block in the order of planes, [8 k][8 planes][cols][4 groups of `group`]. Two
+ * The activations of a block in the order of planes, [8 k][8 planes][cols][4 groups of `group`];
+ * group 2: [8 k][4 groups of 8][2][cols][every second weight]. Two
  * 32-blocks of one column are a vector, one of two columns; three and four columns need two vectors for one.
  */
 QB_INLINE void planes_order(const int8_t *q, int cols, int group, int8_t *x)
 {
-    const uint8_t *order = planes_order_of[group == 4][cols - 1];
+    const uint8_t *order = planes_order_of[group == 8 ? 0 : group == 4 ? 1 : 2][cols - 1];
     QB_UNROLL
     for (int k = 0; k < 8; k += cols == 1 ? 2 : 1) {
         const int8_t *from = q + k * 32 * cols;

@@ -1,15 +1,16 @@
 /*
- * Points of IQ1 by gathers, for the CPUs that have AMX (no tile is used): from Sapphire Rapids on, Intel's
- * gather takes 16 points in 6 cycles, mostly on the ports of loads, while a look-up of 2048 entries by
- * permutations (weights_planes_avx512.h) is 57 operations for 64 points on two ports: two registers of table
- * are three operations there. Older Intel CPUs with VBMI have slow gathers since the microcode of 2023, AMD's
- * are slow by nature.
+ * Points of IQ1 and IQ2_S by gathers, for the CPUs that have AMX (no tile is used): from Sapphire Rapids on,
+ * Intel's gather takes 16 points in 6 cycles, mostly on the ports of loads, while a look-up of 2048 entries
+ * by permutations (weights_planes_avx512.h) is 57 operations for 64 points on two ports: two registers of
+ * table are three operations there. Older Intel CPUs with VBMI have slow gathers since the microcode of 2023,
+ * AMD's are slow by nature.
  *
- * A vector of points is [16 rows][4 bytes], two values a byte: those of weights 0 to 3 of a group of 8 in the
- * lower nibbles, of 4 to 7 in the upper ones. Activations stay as they are, [8][cols][4] for 32 weights.
+ * A vector of points is [16 rows][4 bytes], two values a byte. IQ1: those of weights 0 to 3 of a group of 8
+ * in the lower nibbles, of 4 to 7 in the upper ones; activations stay as they are, [8][cols][4] for 32
+ * weights.
  */
-#ifndef QB_KERNELS_X86_GATHER_IQ1_AMX_H
-#define QB_KERNELS_X86_GATHER_IQ1_AMX_H
+#ifndef QB_KERNELS_X86_GATHER_POINTS_AMX_H
+#define QB_KERNELS_X86_GATHER_POINTS_AMX_H
 
 #include "kernels/x86/codebook_levels.h"
 #include "kernels/x86/weights_planes_avx512.h"
