@@ -73,13 +73,3 @@ const uint32_t qb_pairs_iq2s[1024] __attribute__((aligned(64))) = {
 #define QB_POINTS_IQ2S(...) EACH(PAIRS_IQ2, __VA_ARGS__)
 #include "kernels/codebooks.def"
 };
-/* clang-format on */
-
-#define EACH8(F, x) F(x), F(x + 1), F(x + 2), F(x + 3), F(x + 4), F(x + 5), F(x + 6), F(x + 7)
-#define EACH64(F)                                                                                            \
-    EACH8(F, 0), EACH8(F, 8), EACH8(F, 16), EACH8(F, 24), EACH8(F, 32), EACH8(F, 40), EACH8(F, 48),          \
-        EACH8(F, 56)
-#define CODE(x, at, sign) (64 + ((x) >> (sign)&1 ? -1 : 1) * (0x2b1908 >> 8 * ((x) >> (at)&3) & 255))
-#define CODE_0(x)         CODE(x, 0, QB_PAIR_SIGN_0)
-#define CODE_1(x)         CODE(x, 4, QB_PAIR_SIGN_1)
-const uint8_t qb_signed_pair_iq2[2][64] __attribute__((aligned(64))) = {{EACH64(CODE_0)}, {EACH64(CODE_1)}};

@@ -14,13 +14,8 @@ extern const uint32_t qb_levels_iq3xxs[256];
 extern const uint32_t qb_levels_iq3s[512];
 extern const uint64_t qb_levels_iq1s[2048];
 
-/*
- * IQ2_S for gathers: byte j has the number of value 2 j in bits 0 and 1, that of 2 j + 1 in bits 4 and 5.
- * With their signs in bits 2 and 3, six bits choose a code: 64 +- level, of the first and of the second.
- */
+/* IQ2_S for gathers: byte j has the number of value 2 j in bits 0 and 1, that of 2 j + 1 in bits 4 and 5. */
 extern const uint32_t qb_pairs_iq2s[1024];
-enum { QB_PAIR_SIGN_0 = 2, QB_PAIR_SIGN_1 = 3 };
-extern const uint8_t qb_signed_pair_iq2[2][64];
 
 /*
  * IQ1 for gathers: byte j has the number of value j in its lower nibble, that of value 4 + j in the upper

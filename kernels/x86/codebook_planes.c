@@ -92,14 +92,17 @@ const struct qb_iq1s_second qb_iq1s_second __attribute__((aligned(64))) = {
     EACH8(F, 0), EACH8(F, 8), EACH8(F, 16), EACH8(F, 24), EACH8(F, 32), EACH8(F, 40), EACH8(F, 48), EACH8(F, 56)
 #define SIGNED(base, x, sign, level) ((x) >> (sign)&1 ? (base) - (level) : (base) + (level))
 
-#define LEVEL_IQ2(n)     ((n) == 0 ? 8 : (n) == 1 ? 25 : 43)
+#define LEVEL_IQ2(n)          ((n) == 0 ? 8 : (n) == 1 ? 25 : 43)
 #define CODE_IQ2(x, at, sign) SIGNED(64, x, sign, LEVEL_IQ2((x) >> (at)&3))
-#define CODE_IQ2_0(x)    CODE_IQ2(x, 0, QB_SIGN_IQ2_0)
-#define CODE_IQ2_1(x)    CODE_IQ2(x, 2, QB_SIGN_IQ2_1)
-#define CODE_IQ2_2(x) CODE_IQ2(x, 2, QB_SIGN_IQ2_2)
-#define CODE_IQ2_3(x)    CODE_IQ2(x, 4, QB_SIGN_IQ2_3)
+#define CODE_IQ2_0(x)         CODE_IQ2(x, 0, QB_SIGN_IQ2_0)
+#define CODE_IQ2_1(x)         CODE_IQ2(x, 2, QB_SIGN_IQ2_1)
+#define CODE_IQ2_2(x)         CODE_IQ2(x, 2, QB_SIGN_IQ2_2)
+#define CODE_IQ2_3(x)         CODE_IQ2(x, 4, QB_SIGN_IQ2_3)
+#define CODE_PAIR_0(x)        CODE_IQ2(x, 0, QB_SIGN_PAIR_0)
+#define CODE_PAIR_1(x)        CODE_IQ2(x, 4, QB_SIGN_PAIR_1)
 const uint8_t qb_signed_iq2[4][64] __attribute__((aligned(64))) = {
     {EACH64(CODE_IQ2_0)}, {EACH64(CODE_IQ2_1)}, {EACH64(CODE_IQ2_2)}, {EACH64(CODE_IQ2_3)}};
+const uint8_t qb_signed_pair_iq2[2][64] __attribute__((aligned(64))) = {{EACH64(CODE_PAIR_0)}, {EACH64(CODE_PAIR_1)}};
 
 #define LEVEL_IQ3XXS(n)  ((n) == 7 ? 62 : 4 + 8 * (n))
 #define CODE_IQ3XXS_0(x) SIGNED(64, x, QB_SIGN_IQ3_0, LEVEL_IQ3XXS((x) >> 3 & 7))
@@ -107,7 +110,7 @@ const uint8_t qb_signed_iq2[4][64] __attribute__((aligned(64))) = {
 const uint8_t qb_signed_iq3xxs[2][64] __attribute__((aligned(64))) = {{EACH64(CODE_IQ3XXS_0)},
                                                                       {EACH64(CODE_IQ3XXS_1)}};
 
-#define LEVEL_IQ3S(n)  (1 + 2 * (n))
-#define CODE_IQ3S_0(x) SIGNED(16, x, QB_SIGN_IQ3_0, LEVEL_IQ3S((x) >> 3 & 7))
-#define CODE_IQ3S_1(x) SIGNED(16, x, QB_SIGN_IQ3_1, LEVEL_IQ3S((x)&7))
+#define LEVEL_IQ3S(n)    (1 + 2 * (n))
+#define CODE_IQ3S_0(x)   SIGNED(16, x, QB_SIGN_IQ3_0, LEVEL_IQ3S((x) >> 3 & 7))
+#define CODE_IQ3S_1(x)   SIGNED(16, x, QB_SIGN_IQ3_1, LEVEL_IQ3S((x)&7))
 const uint8_t qb_signed_iq3s[2][64] __attribute__((aligned(64))) = {{EACH64(CODE_IQ3S_0)}, {EACH64(CODE_IQ3S_1)}};

@@ -31,14 +31,17 @@ extern const struct qb_iq1s_second {
  * side in a file, do so in the index, too.
  */
 enum {
-    QB_SIGN_IQ2_0 = 4, /* the number is in bits 0 and 1 */
-    QB_SIGN_IQ2_1 = 5, /* 2 and 3 */
-    QB_SIGN_IQ2_2 = 0, /* 2 and 3 */
-    QB_SIGN_IQ2_3 = 1, /* 4 and 5 */
-    QB_SIGN_IQ3_0 = 2, /* 3 to 5 */
-    QB_SIGN_IQ3_1 = 3, /* 0 to 2 */
+    QB_SIGN_IQ2_0 = 4,  /* the number is in bits 0 and 1 */
+    QB_SIGN_IQ2_1 = 5,  /* 2 and 3 */
+    QB_SIGN_IQ2_2 = 0,  /* 2 and 3 */
+    QB_SIGN_IQ2_3 = 1,  /* 4 and 5 */
+    QB_SIGN_IQ3_0 = 2,  /* 3 to 5 */
+    QB_SIGN_IQ3_1 = 3,  /* 0 to 2 */
+    QB_SIGN_PAIR_0 = 2, /* 0 and 1: qb_pairs_iq2s of codebook_levels.h */
+    QB_SIGN_PAIR_1 = 3, /* 4 and 5 */
 };
 extern const uint8_t qb_signed_iq2[4][64];
+extern const uint8_t qb_signed_pair_iq2[2][64];
 extern const uint8_t qb_signed_iq3xxs[2][64];
 extern const uint8_t qb_signed_iq3s[2][64];
 
