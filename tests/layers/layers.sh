@@ -67,8 +67,8 @@ check_includes() {
 # Flags by the suffix of a header, as cmake/isa_flags.cmake has them for sources.
 isa_flags() {
     case $1 in
-    *amx*) echo "-mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512cd -mavx512vnni -mavx512vbmi -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16" ;;
-    *avx512*) echo "-mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512cd -mavx512vnni -mavx512vbmi -mavx512bf16" ;;
+    *amx*) echo "-mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512cd -mavx512vnni -mavx512vbmi -mgfni -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16" ;;
+    *avx512*) echo "-mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512cd -mavx512vnni -mavx512vbmi -mgfni -mavx512bf16" ;;
     *avxvnni*) echo "-mavx2 -mfma -mf16c -mbmi2 -mavxvnni" ;;
     *avx2*) echo "-mavx2 -mfma -mf16c -mbmi2" ;;
     esac
