@@ -19,16 +19,14 @@
      OF_8(L, x, 6) | OF_8(L, x, 7))
 #define POINT_4(L, x) (OF_4(L, x, 0) | OF_4(L, x, 1) | OF_4(L, x, 2) | OF_4(L, x, 3))
 
-/* Two numbers in a byte, each times `by`. */
-#define BYTE_2(x, at, by)                                                                                    \
-    ((((x) >> 2 * (at)&3) | ((uint32_t)(x) >> (2 * (at) + 8) & 3) << 4) * (by) << 8 * (at))
-#define NIBBLES(x, by) (BYTE_2(x, 0, by) | BYTE_2(x, 1, by) | BYTE_2(x, 2, by) | BYTE_2(x, 3, by))
+/* Numbers `low` and `high` in the nibbles of byte `at`. */
+#define TWO(x, low, high, at)                                                                                \
+    (((uint32_t)(x) >> 2 * (low)&3) | ((uint32_t)(x) >> 2 * (high)&3) << 4) << 8 * (at)
+#define POINT_PAIRS(x)   (TWO(x, 0, 1, 0) | TWO(x, 2, 3, 1) | TWO(x, 4, 5, 2) | TWO(x, 6, 7, 3))
+#define POINT_NIBBLES(x) (TWO(x, 0, 4, 0) | TWO(x, 1, 5, 1) | TWO(x, 2, 6, 2) | TWO(x, 3, 7, 3))
+#define POINT_DOWN(x)    (4 * POINT_NIBBLES(x))
+#define POINT_UP(x)      (POINT_DOWN(x) | UINT32_C(0x11111111))
 
-#define PAIR(x, at)     (((uint32_t)(x) >> 4 * (at)&3) | ((x) >> (4 * (at) + 2) & 3) << 4) << 8 * (at)
-#define PAIRS_IQ2(x)    (PAIR(x, 0) | PAIR(x, 1) | PAIR(x, 2) | PAIR(x, 3))
-#define NIBBLES_IQ1S(x) NIBBLES(x, UINT32_C(1))
-#define NIBBLES_UP(x)   (NIBBLES(x, UINT32_C(4)) | UINT32_C(0x11111111))
-#define NIBBLES_DOWN(x) NIBBLES(x, UINT32_C(4))
 #define POINT_IQ1(x)    POINT_8(IQ1, x)
 #define POINT_IQ2(x)    POINT_8(IQ2, x)
 #define POINT_IQ3XXS(x) POINT_4(IQ3XXS, x)
@@ -60,16 +58,16 @@ const uint64_t qb_levels_iq1s[2048] __attribute__((aligned(64))) = {
 #include "kernels/codebooks.def"
 };
 const uint32_t qb_nibbles_iq1s[2048] __attribute__((aligned(64))) = {
-#define QB_POINTS_IQ1S(...) EACH(NIBBLES_IQ1S, __VA_ARGS__)
+#define QB_POINTS_IQ1S(...) EACH(POINT_NIBBLES, __VA_ARGS__)
 #include "kernels/codebooks.def"
 };
 const uint32_t qb_nibbles_iq1m[4096] __attribute__((aligned(64))) = {
-#define QB_POINTS_IQ1S(...) EACH(NIBBLES_UP, __VA_ARGS__)
+#define QB_POINTS_IQ1S(...) EACH(POINT_UP, __VA_ARGS__)
 #include "kernels/codebooks.def"
-#define QB_POINTS_IQ1S(...) EACH(NIBBLES_DOWN, __VA_ARGS__)
+#define QB_POINTS_IQ1S(...) EACH(POINT_DOWN, __VA_ARGS__)
 #include "kernels/codebooks.def"
 };
 const uint32_t qb_pairs_iq2s[1024] __attribute__((aligned(64))) = {
-#define QB_POINTS_IQ2S(...) EACH(PAIRS_IQ2, __VA_ARGS__)
+#define QB_POINTS_IQ2S(...) EACH(POINT_PAIRS, __VA_ARGS__)
 #include "kernels/codebooks.def"
 };

@@ -5,9 +5,7 @@
  * table are three operations there. Older Intel CPUs with VBMI have slow gathers since the microcode of 2023,
  * AMD's are slow by nature.
  *
- * A vector of points is [16 rows][4 bytes], two values a byte. IQ1: those of weights 0 to 3 of a group of 8
- * in the lower nibbles, of 4 to 7 in the upper ones; activations stay as they are, [8][cols][4] for 32
- * weights.
+ * A vector of points is [16 rows][4 bytes], two values a byte.
  */
 #ifndef QB_KERNELS_X86_GATHER_POINTS_AMX_H
 #define QB_KERNELS_X86_GATHER_POINTS_AMX_H
@@ -26,33 +24,6 @@ QB_INLINE __m512i gather_points(const uint32_t *table, __m512i index, int g, __m
                            : _mm512_srli_epi32(high, at < 8 ? 0 : (unsigned)(at - 8));
     __m512i x = planes_select(low8, g > 0 ? _mm512_srli_epi32(index, 8 * (unsigned)g) : index, upper);
     return _mm512_i32gather_epi32(_mm512_and_si512(x, all), table, 4);
-}
-
-/* Sums of points times activations of one column: lower nibbles, and upper ones, 16 times too large. */
-struct gather_sum {
-    __m512i low, high;
-};
-
-/* sum += the points times 8 weights' activations of column i; x: from those of column 0 on. */
-QB_INLINE void gather_add(struct gather_sum *sum, __m512i points, const int8_t *x, int i, int cols)
-{
-    const __m512i nibble = _mm512_set1_epi8(0x0f);
-    sum->low = planes_dot4(sum->low, _mm512_and_si512(points, nibble), x + 4 * i);
-    sum->high = planes_dot4(sum->high, _mm512_andnot_si512(nibble, points), x + 4 * (cols + i));
-}
-
-/* What was added, and zeros for what comes next. */
-QB_INLINE __m512i gather_take(struct gather_sum *sum)
-{
-    __m512i all = _mm512_add_epi32(sum->low, _mm512_srai_epi32(sum->high, 4));
-    sum->low = sum->high = _mm512_setzero_si512();
-    return all;
-}
-
-/* Two sums that fit int16, for vpdpwssd. */
-QB_INLINE __m512i gather_pair(__m512i first, __m512i second)
-{
-    return _mm512_mask_blend_epi16(0xaaaaaaaa, first, _mm512_slli_epi32(second, 16));
 }
 
 #endif

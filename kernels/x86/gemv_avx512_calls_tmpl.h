@@ -1,13 +1,13 @@
 /*
- * From 16 rows to the GEMV kernels of the registry, for AVX512. The includer defines
+ * From 16 rows to gemv() of weights_kernels.h, for AVX512. The includer defines
  *
  *   W_ELEMS, W_BYTES   of a block
- *   W_ISA              the suffix of the symbols
  *   void gemv_block(s, a, b, acc, cols, kind);  acc[c] += what block b adds to 16 rows
  *
  * and perhaps includes rows_few_avx512_tmpl.h before: plain rows of one column.
  */
 #include "kernels/x86/rows16_avx512.h"
+#include "kernels/x86/weights_kernels.h"
 
 QB_INLINE void gemv_rows16(const struct qb_matrix *m, int64_t row0, int64_t n, const struct qb_act *a,
                            const float *bias, bool accumulate, float *out, size_t ldo, int cols,
@@ -63,14 +63,3 @@ QB_INLINE void gemv(const struct qb_matrix *m, int64_t row0, int64_t n_rows, con
     QB_SWITCH_COLS(a->n_cols, W_COLS, kind)
 #undef W_COLS
 }
-
-/* The GEMV of one layout: W_GEMV(iq1_s, r16, ROWS16_R16). */
-#define W_GEMV(format, layout, kind)             W_GEMV_EXPAND(format, layout, kind, W_ISA)
-#define W_GEMV_EXPAND(format, layout, kind, isa) W_GEMV_OF(format, layout, kind, isa)
-#define W_GEMV_OF(format, layout, kind, isa)                                                                 \
-    void qb_gemv_##format##_##layout##_##isa(const struct qb_matrix *m, int64_t row0, int64_t n_rows,        \
-                                             const struct qb_act *a, const float *bias, bool accumulate,     \
-                                             float *out, size_t ldo)                                         \
-    {                                                                                                        \
-        gemv(m, row0, n_rows, a, bias, accumulate, out, ldo, kind);                                          \
-    }

@@ -31,12 +31,6 @@ QB_INLINE void decode_panel(const struct qb_matrix *m, int64_t row0, int n_rows,
 }
 
 /* The two kernels of one layout: W_KERNELS(q4_k, r16, ROWS16_R16). */
-#define W_KERNELS(format, layout, kind)             W_KERNELS_EXPAND(format, layout, kind, W_ISA)
-#define W_KERNELS_EXPAND(format, layout, kind, isa) W_KERNELS_OF(format, layout, kind, isa)
-#define W_KERNELS_OF(format, layout, kind, isa)                                                              \
-    void qb_decode_panel_##format##_##layout##_##isa(const struct qb_matrix *m, int64_t row0, int n_rows,    \
-                                                     int64_t k0, int64_t n_k, struct qb_panel *p)            \
-    {                                                                                                        \
-        decode_panel(m, row0, n_rows, k0, n_k, p, kind);                                                     \
-    }                                                                                                        \
-    W_GEMV_OF(format, layout, kind, isa)
+#define W_KERNELS(format, layout, kind) W_KERNELS_OF(format, layout, W_ISA, kind)
+#define W_KERNELS_OF(format, layout, isa, kind)                                                              \
+    W_PANEL(format, layout, isa, kind) W_GEMV(format, layout, isa, kind)

@@ -11,6 +11,8 @@
  * Everything is inlined for a constant source kind and column count.
  */
 
+#include "kernels/x86/weights_kernels.h"
+
 #ifndef W_MAGNITUDES
 #define W_MAGNITUDES 0
 #endif
@@ -110,18 +112,5 @@ QB_INLINE void gemv(const struct qb_matrix *m, int64_t row0, int64_t n_rows, con
 #undef W_COLS
 }
 
-/* The two kernels of one layout: W_PANEL(q4_k, r16, avx2, ROWS8_R16), W_GEMV(q4_k, r16, avx2, ROWS8_R16). */
-#define W_PANEL(format, layout, isa, kind)                                                                   \
-    void qb_decode_panel_##format##_##layout##_##isa(const struct qb_matrix *m, int64_t row0, int n_rows,    \
-                                                     int64_t k0, int64_t n_k, struct qb_panel *p)            \
-    {                                                                                                        \
-        decode_panel(m, row0, n_rows, k0, n_k, p, kind);                                                     \
-    }
-#define W_GEMV(format, layout, isa, kind)                                                                    \
-    void qb_gemv_##format##_##layout##_##isa(const struct qb_matrix *m, int64_t row0, int64_t n_rows,        \
-                                             const struct qb_act *a, const float *bias, bool accumulate,     \
-                                             float *out, size_t ldo)                                         \
-    {                                                                                                        \
-        gemv(m, row0, n_rows, a, bias, accumulate, out, ldo, kind);                                          \
-    }
+/* The two kernels of one layout. */
 #define W_KERNELS(format, layout, kind) W_PANEL(format, layout, avx2, kind) W_GEMV(format, layout, avx2, kind)

@@ -60,8 +60,7 @@ QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, _
         acc[i] = _mm512_fmadd_ps(sum[i], _mm512_mul_ps(d, _mm512_set1_ps(a->scale[b * cols + i])), acc[i]);
 }
 
-#define W_ISA amx
 #include "kernels/x86/gemv_avx512_calls_tmpl.h"
 
-W_GEMV(iq2_s, plain, ROWS16_STRIDED)
-W_GEMV(iq2_s, r16, ROWS16_R16)
+W_GEMV(iq2_s, plain, amx, ROWS16_STRIDED)
+W_GEMV(iq2_s, r16, amx, ROWS16_R16)

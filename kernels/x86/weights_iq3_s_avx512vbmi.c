@@ -45,9 +45,7 @@ QB_INLINE void read_scales(const uint8_t *block, __m512 d, struct scales *sc)
 QB_INLINE __m512 row_scales(const uint8_t *p)
 {
     const __m512i shift = _mm512_setr_epi32(0, 0, 4, 4, 8, 8, 12, 12, 16, 16, 20, 20, 24, 24, 28, 28);
-    __m512i s = _mm512_srlv_epi32(_mm512_set1_epi32((int)qb_load_u32(p + 106)), shift);
-    s = _mm512_and_si512(s, _mm512_set1_epi32(15));
-    return _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_add_epi32(s, s), _mm512_set1_epi32(1)));
+    return planes_odd_ps(_mm512_srlv_epi32(_mm512_set1_epi32((int)qb_load_u32(p + 106)), shift));
 }
 
 QB_INLINE void rows_block(const uint8_t *const p[2], const struct rows_act *x, float scale, __m512 acc[2])

@@ -47,7 +47,7 @@ QB_INLINE void rows_block(const uint8_t *const p[2], const struct rows_act *x, f
     __m512i words = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const void *)(p[0] + 66))),
                                        _mm256_loadu_si256((const void *)(p[1] + 66)), 1); /* of both rows */
     __m512i signs = planes_even_signs(planes_bits(words, 0, 7, 14, 21));
-    __m512 odd = _mm512_cvtepi32_ps(planes_odd(_mm512_srli_epi32(words, 27), 0x1e));
+    __m512 odd = planes_odd_ps(_mm512_srli_epi32(words, 28));
     struct planes_index index = {.byte = {_mm512_loadu_si512(p[0] + 2), _mm512_loadu_si512(p[1] + 2)}};
     __m512i half[2][2];
     planes_look_up_256(planes_table(qb_planes_iq3xxs[0]), &index, half[0]);

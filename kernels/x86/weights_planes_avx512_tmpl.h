@@ -120,8 +120,7 @@ QB_INLINE void gemv_chunk(struct gemv_sum *sum, const struct scales *sc, const _
     if (W_SUB == 256) {
         __m512i d0 = gemv_fields(w, x, 2 * c, i, cols);
         __m512i d1 = gemv_fields(w + 2, x, 2 * c + 1, i, cols);
-        __m512i dots = _mm512_mask_blend_epi16(0xaaaaaaaa, d0, _mm512_slli_epi32(d1, 16));
-        sum->i[0] = _mm512_dpwssd_epi32(sum->i[0], dots, sc->odd[c]);
+        sum->i[0] = _mm512_dpwssd_epi32(sum->i[0], pack_pair(d0, d1), sc->odd[c]);
         return;
     }
     QB_UNROLL
