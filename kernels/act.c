@@ -64,9 +64,11 @@ static size_t part_bytes(enum qb_act_kind kind, enum part p, size_t n_cols, int6
     case PART_F32:
         return kind == QB_ACT_F32 ? n * sizeof(float) : 0;
     case PART_BF16:
-        /* room for either order */
-        return kind == QB_ACT_BF16 ? n_cols * qb_align_up((size_t)n_k, QB_ACT_COLUMN_BF16) * sizeof(uint16_t)
-                                   : 0;
+        /* room for either order, and for reading a narrow tile as a full one */
+        return kind == QB_ACT_BF16
+                   ? (n_cols * qb_align_up((size_t)n_k, QB_ACT_COLUMN_BF16) + QB_ACT_BEHIND_BF16) *
+                         sizeof(uint16_t)
+                   : 0;
     default:
         return 0;
     }

@@ -29,7 +29,8 @@
  * when its tiles may be wider than QB_MAX_VECTOR_COLS; few columns stay in the other one, for the GEMV
  * kernels read them. Only q of the kinds with B = 256 and bf16 have it, so other kinds have no such tiles. N
  * = n_k / 32, rounded up: the last 32 of a column end in zeros, and the tile from column c0 on starts at c0 *
- * N * 32. All other arrays stay as they are.
+ * N * 32. All other arrays stay as they are. Behind bf16 are as many values as a tile may have fewer than 16
+ * columns, of any value: so every tile can be read as if it were full.
  *
  * nsum_bf16 exists only there, for minima on a matrix unit: of 256 values of a column the 16 nsum16 & ~15,
  * then the 16 nsum16 & 15, as bf16. |nsum16| <= 16 * 127, so each part has 8 significant bits at most and is
@@ -77,6 +78,7 @@
 /* Values of a column that lie together by column: 64 bytes. */
 #define QB_ACT_COLUMN_Q    64
 #define QB_ACT_COLUMN_BF16 32
+#define QB_ACT_BEHIND_BF16 ((QB_MAX_TILE_COLS - 1) * QB_ACT_COLUMN_BF16)
 /* nsum16 of 256 values. */
 #define QB_ACT_BLOCK_NSUM 16
 

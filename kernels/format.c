@@ -14,7 +14,7 @@
 #define QB_OFFSET_7 7
 
 /* sub = 0 marks a float format: it has no integer codes. */
-#define QB_FORMAT(id_, gguf, elems, bytes, act_, sub_, shift, min_)                                          \
+#define QB_FORMAT(id_, gguf, elems, bytes, act_, sub_, shift, min_, scale_)                                  \
     [QB_FORMAT_##id_] = {.id = QB_FORMAT_##id_,                                                              \
                          .name = #id_,                                                                       \
                          .gguf_id = gguf,                                                                    \
@@ -24,6 +24,7 @@
                          .sub = sub_,                                                                        \
                          .offset_shift = QB_OFFSET_##shift,                                                  \
                          .min = QB_MIN_##min_,                                                               \
+                         .scale = QB_SCALE_##scale_,                                                         \
                          .quantized = (sub_) != 0,                                                           \
                          .decode = qb_decode_##id_,                                                          \
                          .codes = (sub_) ? qb_codes_##id_ : NULL,                                            \

@@ -36,6 +36,10 @@ static inline bool qb_min_is_integer(enum qb_min_kind min)
     return min == QB_MIN_I16 || min == QB_MIN_I16_16;
 }
 
+/* What a block's scale is. A weight is a code times it, so UE4M3 (4 significant bits) and E8M0 (a power of
+ * two) leave weights of at most 8 significant bits, F16 has 11 itself. */
+enum qb_scale_kind { QB_SCALE_NONE, QB_SCALE_F16, QB_SCALE_E8M0, QB_SCALE_UE4M3 };
+
 #define QB_OFFSET_NONE (-1)
 
 /* Largest block of any format. */
@@ -70,6 +74,7 @@ struct qb_format {
     int sub;          /* weights per panel scale; 0 for float formats */
     int offset_shift; /* QB_OFFSET_NONE or log2 of the code offset */
     enum qb_min_kind min;
+    enum qb_scale_kind scale;
     bool quantized;  /* not F32, F16, BF16 */
     bool magnitudes; /* a panel has signed weights and their magnitudes instead of codes (panel_forms.def) */
     bool int_scales; /* a panel has the integer scales of sub-blocks apart (panel_forms.def); then: */

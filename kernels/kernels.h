@@ -105,11 +105,16 @@ static inline int qb_panel_fixed_cut(int offset_shift)
 {
     return offset_shift - 3;
 }
-/* Do planes of bf16 hold codes and not weights? Codes of 8 bits, whose product with a scale of f16 would take
- * three planes. */
+/* Do planes of bf16 hold codes and not weights? Where there are no minima and weights would take two planes
+ * or three. */
 static inline bool qb_panel_keeps_codes(const struct qb_format *f)
 {
-    return f->quantized && f->sub == 32 && f->min == QB_MIN_NONE && f->offset_shift == 7;
+    return f->sub == 32 && f->min == QB_MIN_NONE && f->scale == QB_SCALE_F16 && qb_act_block(f->act) == 32;
+}
+/* Is it one plane of bf16? As codes, or because weights have no more significant bits. */
+static inline bool qb_panel_is_one_plane(const struct qb_format *f)
+{
+    return qb_panel_keeps_codes(f) || f->scale == QB_SCALE_E8M0 || f->scale == QB_SCALE_UE4M3;
 }
 size_t qb_panel_bytes(void);                           /* storage for any format at QB_PANEL_K */
 void qb_panel_init(struct qb_panel *p, void *storage); /* 64-byte aligned */
@@ -259,12 +264,12 @@ enum qb_layout_id qb_kernel_set_auto_layout(const struct qb_kernel_set *set, con
                                             int64_t n_rows);
 /*
  * Batches of so many columns go to matrix units, where a set has them: with fewer, splitting panels costs
- * more than it saves (docs/performance.md). Weights per 256, those that keep their codes, others; BF16 is
- * not split and takes any batch there.
+ * more than it saves (docs/performance.md). Planes of int8, one plane of bf16, two and more; BF16 is not
+ * split and takes any batch there.
  */
-#define QB_PLANES_INT8_COLS  24
-#define QB_PLANES_CODES_COLS 72
-#define QB_PLANES_BF16_COLS  96
+#define QB_PLANES_INT8_COLS 24
+#define QB_ONE_PLANE_COLS   64
+#define QB_PLANES_BF16_COLS 96
 /* A number of columns that is a batch in every sense, for who asks without one. */
 #define QB_MANY_COLS 512
 

@@ -246,7 +246,7 @@ enum qb_act_kind qb_kernel_set_act(const struct qb_kernel_set *set, const struct
     if (set->reference || (f->act == QB_ACT_BF16 && !set->bf16))
         return QB_ACT_F32;
     enum qb_act_kind act = qb_panel_form(f, set->isa).act;
-    int many = qb_panel_keeps_codes(f) ? QB_PLANES_CODES_COLS : QB_PLANES_BF16_COLS;
+    int many = qb_panel_is_one_plane(f) ? QB_ONE_PLANE_COLS : QB_PLANES_BF16_COLS;
     /* matrix units have no use for scales per 32 */
     bool split = set->planes && n_cols >= many && qb_act_block(act) == 32;
     return split ? QB_ACT_BF16 : act;

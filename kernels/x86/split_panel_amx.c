@@ -206,9 +206,9 @@ QB_INLINE bool split_codes(const struct qb_format *f, int sub, int64_t n_k, int 
 /* Codes less their offset as bf16: integers of 8 bits are exact. */
 static void keep_codes(int64_t n_k, struct qb_panel *p)
 {
-    const __m512i sign = _mm512_set1_epi8((char)(1 << 7));
+    const __m512i offset = _mm512_set1_epi8((char)(1 << p->offset_shift));
     for (int64_t i = 0; i < n_k / 4 * 2; i++) {
-        __m512i v = _mm512_xor_si512(_mm512_load_si512(p->code + i * 64), sign);
+        __m512i v = _mm512_sub_epi8(_mm512_load_si512(p->code + i * 64), offset);
         __m512 w[4];
         QB_UNROLL
         for (int j = 0; j < 4; j++)
@@ -220,18 +220,15 @@ static void keep_codes(int64_t n_k, struct qb_panel *p)
     p->n_planes = 1;
 }
 
-/* Formats with minima mostly need three planes, the others two and sometimes one. */
+/* Two planes hold almost all weights that are not kept as codes. */
 static void split_integers(const struct qb_format *f, int64_t n_k, struct qb_panel *p)
 {
-    bool wide = f->min == QB_MIN_F32;
-    if (p->plane_codes) {
+    if (p->plane_codes)
         keep_codes(n_k, p);
-    } else if (f->sub == 16) {
-        if (!split_codes(f, 16, n_k, 2, p))
-            split_codes(f, 16, n_k, 3, p);
-    } else if (wide || !split_codes(f, 32, n_k, 2, p)) {
+    else if (f->sub == 16 && !split_codes(f, 16, n_k, 2, p))
+        split_codes(f, 16, n_k, 3, p);
+    else if (f->sub == 32 && !split_codes(f, 32, n_k, 2, p))
         split_codes(f, 32, n_k, 3, p);
-    }
 }
 
 /* bf16 weights are a plane; the last step may want pairs of zeros. */

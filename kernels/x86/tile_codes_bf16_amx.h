@@ -78,8 +78,9 @@ QB_INLINE void codes_fold(struct codes_total *total, const float *sums, const fl
     } while (0)
 
 /*
- * 32 rows of the panel, n > 0 steps. The tiles of sums and of left operands have `width` rows, one for each
- * column, the others 16. out[c * ldo + r] = from[c * ldf + r] (NULL: 0) + sums.
+ * 32 rows of the panel, n > 0 steps. out[c * ldo + r] = from[c * ldf + r] (NULL: 0) + sums, for c < width.
+ * All tiles have 16 rows: what stands behind a narrow tile of columns is multiplied, too (kernels/act.h), and
+ * dropped. That takes less time than other shapes for the last columns.
  * Not inlined: what the caller has in registers would be among the sums that spill.
  */
 static __attribute__((noinline)) void codes_multiply(int width, const uint16_t *x, const uint8_t *plane,
@@ -99,10 +100,6 @@ static __attribute__((noinline)) void codes_multiply(int width, const uint16_t *
                                            ? _mm512_loadu_ps(from + CODES_KEPT * ldf + 16 * h)
                                            : _mm512_setzero_ps());
     }
-    /* what no column writes is multiplied, too: denormal numbers would be slow */
-    for (int c = width; c < QB_MAX_TILE_COLS; c++)
-        for (int j = 0; j < 4; j++)
-            memset(sums[j / 2][j % 2] + 16 * c, 0, 64);
     for (; i + 1 < n; i += 2) {
         CODES_STEP(EVEN, i);
         CODES_STEP(ODD, i + 1);

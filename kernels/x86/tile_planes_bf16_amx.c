@@ -134,28 +134,18 @@ QB_INLINE struct part part_at(const struct qb_act *a, int tile, int64_t k0, cons
                          .ldo = ldo};
 }
 
-static void configure_codes(int width)
-{
-    struct amx_config c = AMX_CONFIG_FULL;
-    c.rows[CODES_SUM0] = c.rows[CODES_SUM1] = c.rows[CODES_EVEN_LEFT] = c.rows[CODES_ODD_LEFT] =
-        (uint8_t)width;
-    amx_keep(&c);
-}
-
 static void multiply_codes(const struct qb_panel *p, const struct qb_act *a, int t0, int t1, int64_t k0,
                            int64_t steps, const float *from, size_t ldf, float *out, size_t ldo)
 {
-    int width = 0;
+    const struct amx_config full = AMX_CONFIG_FULL;
+    amx_keep(&full);
     for (; t0 < t1; t0++) {
         struct part t = part_at(a, t0, k0, from, ldf, out, ldo);
-        if (t.width != width)
-            configure_codes(t.width);
-        width = t.width;
         if (from && ldf > 0)
             ask_sums(from + QB_MAX_TILE_COLS * ldf, ldf, 0, QB_MAX_TILE_COLS);
-        codes_multiply(width, t.x, p->plane, p->scale, steps, from, ldf, out, ldo);
-        from = qb_start_at(from, (size_t)width * ldf);
-        out += (size_t)width * ldo;
+        codes_multiply(t.width, t.x, p->plane, p->scale, steps, from, ldf, out, ldo);
+        from = qb_start_at(from, (size_t)t.width * ldf);
+        out += (size_t)t.width * ldo;
     }
 }
 

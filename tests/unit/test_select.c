@@ -311,6 +311,8 @@ static void classes_follow_the_formats(void **state)
         {QB_FORMAT_Q5_0, QB_TILE_S32_A32},
         {QB_FORMAT_Q8_0, QB_TILE_S32_A32_WIDE},
         {QB_FORMAT_IQ4_NL, QB_TILE_S32_A32_WIDE},
+        {QB_FORMAT_MXFP4, QB_TILE_S32_A32},
+        {QB_FORMAT_NVFP4, QB_TILE_S16_A32},
         {QB_FORMAT_Q4_1, QB_TILE_M32_A32},
         {QB_FORMAT_Q5_1, QB_TILE_M32_A32},
         {QB_FORMAT_IQ4_XS, QB_TILE_S32_A256_WIDE},
@@ -329,9 +331,11 @@ static void classes_follow_the_formats(void **state)
         assert_int_equal(qb_kernel_set_tile_class(&set, f, QB_MANY_COLS), expected[i].class);
         assert_int_equal(few, f->act);
         assert_int_equal(many, qb_act_block(f->act) == 32 ? QB_ACT_BF16 : f->act);
-        bool codes = f->id == QB_FORMAT_Q8_0 || f->id == QB_FORMAT_IQ4_NL;
-        assert_int_equal(qb_kernel_set_act(&planes, f, QB_PLANES_CODES_COLS), codes ? QB_ACT_BF16 : f->act);
-        assert_int_equal(qb_kernel_set_act(&planes, f, QB_PLANES_CODES_COLS - 1), f->act);
+        bool one = qb_act_block(f->act) == 32 && f->min == QB_MIN_NONE;
+        assert_int_equal(qb_kernel_set_act(&planes, f, QB_ONE_PLANE_COLS), one ? QB_ACT_BF16 : f->act);
+        assert_int_equal(qb_kernel_set_act(&planes, f, QB_ONE_PLANE_COLS - 1), f->act);
+        assert_int_equal(qb_kernel_set_act(&planes, f, QB_PLANES_BF16_COLS - 1), one ? QB_ACT_BF16 : f->act);
+        assert_int_equal(qb_kernel_set_act(&planes, f, QB_PLANES_BF16_COLS), many);
         assert_int_equal(class, many == QB_ACT_F32    ? QB_TILE_F32
                                 : many == QB_ACT_BF16 ? QB_TILE_PLANES_BF16
                                                       : QB_TILE_PLANES_INT8);
