@@ -1,8 +1,9 @@
 /*
  * Panels whose plane of bf16 holds codes (qb_panel_keeps_codes): one tile of up to 16 columns with 32 panel
  * rows. A step is a sub-block of 32 weights, so every sum leaves its tile and meets the scales of its rows in
- * a vector, 16 rows of one column, while the matrix unit multiplies the next. The weights as planes would be
- * three, and three products; this is one, and nearly as long as two because of the sums that are stored.
+ * a vector, 16 rows of one column, while the matrix unit multiplies the next. Weights of 8 bits as planes
+ * would be three, of 4 and 5 bits two, and as many products; this is one, nearly as long as two because of
+ * the sums that are stored.
  */
 #ifndef QB_KERNELS_TILE_CODES_BF16_AMX_H
 #define QB_KERNELS_TILE_CODES_BF16_AMX_H
