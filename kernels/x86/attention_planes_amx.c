@@ -269,7 +269,6 @@ void qb_attention_planes_amx(const struct qb_attn *a, int head, const float *q, 
                              int64_t pos0, int64_t p0, int64_t p1, float *out, size_t ldo, float *ml,
                              void *scratch)
 {
-    static const struct amx_config config = AMX_CONFIG_FULL;
     struct planes_run r = {.in = {a, head, n_q * a->group, 0, CHUNK, pos0, p0, p1},
                            .next_k = {.base = -1},
                            .next_v = {.base = -1}};
@@ -278,7 +277,7 @@ void qb_attention_planes_amx(const struct qb_attn *a, int head, const float *q, 
     r.v_tiles = (a->kv->dim_v + 2 * VF_N - 1) / (2 * VF_N) * 2;
     place_scratch(&r, scratch);
     begin_columns(&r, q, ldq);
-    amx_keep(&config);
+    amx_keep_full();
     attend(&r, attn_first_key(&r.in, 0) / QB_KV_BLOCK * QB_KV_BLOCK, attn_end_key(&r.in, n_q - 1));
     finish_columns(&r, out, ldo, ml);
 }

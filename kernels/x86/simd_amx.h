@@ -46,6 +46,13 @@ static inline __attribute__((always_inline)) void amx_keep(const struct amx_conf
         amx_configure(config);
 }
 
+/* All 8 tiles full. */
+static inline __attribute__((always_inline)) void amx_keep_full(void)
+{
+    static const struct amx_config full = AMX_CONFIG_FULL;
+    amx_keep(&full);
+}
+
 /* Back to the initial state: no tile is in use. */
 static inline __attribute__((always_inline)) void amx_release(void)
 {

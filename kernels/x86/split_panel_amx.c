@@ -199,7 +199,7 @@ QB_INLINE bool split_codes(const struct qb_format *f, int sub, int64_t n_k, int 
         split_sub(p, k, sub, 0, f->min, offset, &s);
         split_sub(p, k, sub, 1, f->min, offset, &s);
     }
-    p->n_planes = any_bit(s.last) ? planes : planes - 1;
+    p->n_planes = planes == 1 || any_bit(s.last) ? planes : planes - 1;
     return planes == 3 || !any_bit(s.left);
 }
 
@@ -220,15 +220,23 @@ static void keep_codes(int64_t n_k, struct qb_panel *p)
     p->n_planes = 1;
 }
 
-/* Two planes hold almost all weights that are not kept as codes. */
+/* As few planes as hold the weights: the first number that a format's scales allow does so for almost all. */
+QB_INLINE void split_weights(const struct qb_format *f, int sub, int64_t n_k, struct qb_panel *p)
+{
+    if (qb_panel_is_one_plane(f) && split_codes(f, sub, n_k, 1, p))
+        return;
+    if (!split_codes(f, sub, n_k, 2, p))
+        split_codes(f, sub, n_k, 3, p);
+}
+
 static void split_integers(const struct qb_format *f, int64_t n_k, struct qb_panel *p)
 {
     if (p->plane_codes)
         keep_codes(n_k, p);
-    else if (f->sub == 16 && !split_codes(f, 16, n_k, 2, p))
-        split_codes(f, 16, n_k, 3, p);
-    else if (f->sub == 32 && !split_codes(f, 32, n_k, 2, p))
-        split_codes(f, 32, n_k, 3, p);
+    else if (f->sub == 16)
+        split_weights(f, 16, n_k, p);
+    else
+        split_weights(f, 32, n_k, p);
 }
 
 /* bf16 weights are a plane; the last step may want pairs of zeros. */

@@ -137,8 +137,7 @@ QB_INLINE struct part part_at(const struct qb_act *a, int tile, int64_t k0, cons
 static void multiply_codes(const struct qb_panel *p, const struct qb_act *a, int t0, int t1, int64_t k0,
                            int64_t steps, const float *from, size_t ldf, float *out, size_t ldo)
 {
-    const struct amx_config full = AMX_CONFIG_FULL;
-    amx_keep(&full);
+    amx_keep_full();
     for (; t0 < t1; t0++) {
         struct part t = part_at(a, t0, k0, from, ldf, out, ldo);
         if (from && ldf > 0)
