@@ -70,7 +70,7 @@ static const struct qb_option options[] = {
          "a file runs in its own type. A file in another type is quantized in memory.",
          NULL, NULL),
     STRING("layout", NULL, layout, "LAYOUT",
-           "Layout of formats without @LAYOUT: plain, 4x4, 4x8, 8x8, r16 or auto.", layout_choices),
+           "Layout of formats without @LAYOUT: plain, 4x4, 4x8, 8x8, r16, x16 or auto.", layout_choices),
     INTS("n-prompt", "p", n_prompt, "Prompt tokens, 0 = no such test (default 512,1024).", NULL, 0, 1000000),
     INTS("n-gen", "n", n_gen, "Generated tokens, 0 = no such test (default 128).", NULL, 0, 1000000),
     LIST("prompt-gen", "pg", pg, "P,N", "Prompt and generation under one clock.", NULL, NULL),

@@ -20,7 +20,7 @@ struct target {
 };
 
 static const char *const path_choices[] = {"kernels", "reference", NULL};
-static const char *const layout_choices[] = {"plain", "4x4", "4x8", "8x8", "r16", "auto", NULL};
+static const char *const layout_choices[] = {"plain", "4x4", "4x8", "8x8", "r16", "x16", "auto", NULL};
 static const char *const kv_choices[] = {"f16", "q8_0", "f32", NULL};
 
 #define AT(member) offsetof(struct target, member)

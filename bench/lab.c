@@ -244,8 +244,10 @@ uint64_t qb_lab_variant_bytes(const struct qb_lab *l, size_t variant)
     const struct qb_forecast *f = l->specimens[variant].forecast;
     if (!f)
         return 0;
-    uint64_t bytes = f->tensor_bytes;
-    if (f->plan.n && l->suite->variants[variant].layout != QB_LAYOUT_PLAIN)
+    enum qb_layout_id layout = l->suite->variants[variant].layout;
+    bool expands = layout == QB_LAYOUT_X16 || layout == QB_LAYOUT_AUTO;
+    uint64_t bytes = expands ? f->expanded_bytes : f->tensor_bytes;
+    if (f->plan.n && layout != QB_LAYOUT_PLAIN)
         bytes += f->tensor_bytes; /* as it was made, and in the layout */
     struct qb_model *probe = calloc(1, sizeof *probe);
     if (probe && probe_init(probe, &f->hp, NULL) == QB_OK)
@@ -284,6 +286,22 @@ static enum qb_status open_stand(struct qb_lab *l, size_t config, const struct q
     return qb_check_logits(&stand->nmse, stand->session, x->model, &o, x->tokens, err);
 }
 
+/* GB/s that a thread reads, the least of the thread counts that generate with this variant; 0 if none does.
+ */
+static double thread_gbs(const struct qb_lab *l, size_t v)
+{
+    double least = 0;
+    for (size_t i = 0; i < l->suite->n_cases; i++) {
+        const struct qb_case *k = &l->suite->cases[i];
+        const struct qb_config *c = &l->suite->configs[k->config];
+        if (c->variant != v || k->test.n_gen == 0)
+            continue;
+        double gbs = qb_lab_crew(l, c->n_threads)->roof[qb_lab_isa(&l->suite->variants[v])].read_gbs;
+        least = least > 0 && least < gbs / c->n_threads ? least : gbs / c->n_threads;
+    }
+    return least;
+}
+
 static enum qb_status load_variant(struct qb_lab *l, size_t v, struct qb_err *err)
 {
     const struct qb_suite *s = l->suite;
@@ -291,8 +309,12 @@ static enum qb_status load_variant(struct qb_lab *l, size_t v, struct qb_err *er
     const struct qb_kernels_of *k = qb_lab_kernels(l, qb_lab_isa(&s->variants[v]), err);
     if (!k)
         return err->code;
-    QB_TRY(qb_source_load(&x->model, &s->variants[v], x->forecast, &l->quantized, &k->set, l->crews[0].pool,
-                          (uint64_t)l->options->seed, err));
+    struct qb_model_options o = {.layout = s->variants[v].layout,
+                                 .set = &k->set,
+                                 .pool = l->crews[0].pool,
+                                 .seed = (uint64_t)l->options->seed,
+                                 .thread_gbs = thread_gbs(l, v)};
+    QB_TRY(qb_source_load(&x->model, &s->variants[v], x->forecast, &l->quantized, &o, err));
     qb_work_of(&x->work, x->model, &k->set);
     QB_TRY(draw_tokens(l, x, err));
     for (size_t i = 0; i < s->n_configs && !qb_interrupted(); i++) {

@@ -9,11 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes of a tensor in x16, or those that it has. */
+static size_t expanded_bytes(int type_id, const int64_t *ne, size_t bytes)
+{
+    const struct qb_format *f = qb_format_by_gguf_id(type_id);
+    if (!f || !qb_layout_fits(QB_LAYOUT_X16, f, ne[1]))
+        return bytes;
+    return bytes / (size_t)f->block_bytes * (size_t)qb_layout_block_bytes(QB_LAYOUT_X16, f);
+}
+
 /* Does a token multiply with this tensor? 2-D weights but the embedding (unless it is the output too) do. */
-static void count_tensor(struct qb_forecast *f, const char *name, const int64_t *ne, size_t bytes)
+static void count_tensor(struct qb_forecast *f, const char *name, int type_id, const int64_t *ne,
+                         size_t bytes)
 {
     uint64_t n = (uint64_t)ne[0] * (uint64_t)ne[1] * (uint64_t)ne[2] * (uint64_t)ne[3];
     f->tensor_bytes += bytes;
+    f->expanded_bytes += expanded_bytes(type_id, ne, bytes);
     if (!strcmp(name, "token_embd.weight") && !f->hp.tied_embeddings)
         return;
     f->bytes_token += bytes;
@@ -45,7 +56,7 @@ static enum qb_status count_recipe(struct qb_forecast *f, struct qb_recipe_tenso
     for (size_t i = 0; i < n; i++) {
         size_t bytes = 0;
         QB_TRY(tensor_bytes(&bytes, &t[i], err));
-        count_tensor(f, t[i].name, t[i].ne, bytes);
+        count_tensor(f, t[i].name, t[i].type_id, t[i].ne, bytes);
     }
     return QB_OK;
 }
@@ -79,7 +90,7 @@ static enum qb_status count_file(struct qb_forecast *f, const struct qb_gguf *g,
             return qb_fail(err, QB_ERR_UNSUPPORTED,
                            "'%s': tensor '%s' has format '%s', which is not in this build", qb_gguf_path(g),
                            t->name, qb_gguf_type_name(t->type_id));
-        count_tensor(f, t->name, t->ne, t->bytes);
+        count_tensor(f, t->name, t->type_id, t->ne, t->bytes);
         f->n_params += (uint64_t)(t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3]);
     }
     return QB_OK;
@@ -100,8 +111,10 @@ static enum qb_status count_plan(struct qb_forecast *f, const struct qb_variant 
 {
     QB_TRY(qb_quantized_plan(q, &f->plan, v->source, v->ftype, err));
     f->ftype = v->ftype;
-    for (size_t i = 0; i < f->plan.n; i++)
-        count_tensor(f, f->plan.tensors[i].name, f->plan.tensors[i].ne, f->plan.tensors[i].bytes);
+    for (size_t i = 0; i < f->plan.n; i++) {
+        const struct qb_quant_tensor *t = &f->plan.tensors[i];
+        count_tensor(f, t->name, t->type_id, t->ne, t->bytes);
+    }
     f->n_params = f->plan.n_params;
     return QB_OK;
 }
@@ -135,15 +148,13 @@ void qb_forecast_release(struct qb_forecast *f)
 }
 
 enum qb_status qb_source_load(struct qb_model **out, const struct qb_variant *v, const struct qb_forecast *f,
-                              struct qb_quantized *q, const struct qb_kernel_set *set, struct qb_pool *pool,
-                              uint64_t seed, struct qb_err *err)
+                              struct qb_quantized *q, const struct qb_model_options *o, struct qb_err *err)
 {
-    struct qb_model_options o = {.layout = v->layout, .set = set, .pool = pool, .seed = seed};
     if (v->shape)
-        return qb_model_synthesize(out, &f->hp, v->ftype, v->imatrix_mix, &o, err);
+        return qb_model_synthesize(out, &f->hp, v->ftype, v->imatrix_mix, o, err);
     if (f->plan.n)
-        return qb_quantized_open(q, out, v->source, f->plan_index, &f->plan, &o, err);
-    return qb_model_open(out, v->source, &o, err);
+        return qb_quantized_open(q, out, v->source, f->plan_index, &f->plan, o, err);
+    return qb_model_open(out, v->source, o, err);
 }
 
 /* The class of the dot product for weights of this format. */

@@ -14,6 +14,7 @@ struct qb_forecast {
     struct qb_hparams hp;
     const struct qb_ftype *ftype; /* NULL when a file does not tell */
     uint64_t n_params, tensor_bytes;
+    uint64_t expanded_bytes;   /* of the tensors in x16 where they have it: what @auto may take */
     uint64_t macs_token;       /* weight multiply-adds of a token without the output matrix */
     uint64_t macs_output;      /* of the output matrix */
     uint64_t bytes_token;      /* weights that one generated token reads */
@@ -29,10 +30,10 @@ enum qb_status qb_forecast_make(struct qb_forecast *f, const struct qb_variant *
                                 struct qb_err *err);
 void qb_forecast_release(struct qb_forecast *f); /* accepts NULL */
 
-/* Load it; a file in another type must have been made (qb_quantized_make). Pair: qb_model_close. */
+/* Load it (o has its layout, too); a file in another type must have been made (qb_quantized_make). Pair:
+ * qb_model_close. */
 enum qb_status qb_source_load(struct qb_model **out, const struct qb_variant *v, const struct qb_forecast *f,
-                              struct qb_quantized *q, const struct qb_kernel_set *set, struct qb_pool *pool,
-                              uint64_t seed, struct qb_err *err);
+                              struct qb_quantized *q, const struct qb_model_options *o, struct qb_err *err);
 
 /*
  * The multiply-adds of a model by the class of the dot product that a kernel set uses for them (QB_PEAK_*).

@@ -168,10 +168,10 @@ static struct stream stream_of(const struct slice *s, int n_steps)
 {
     const struct qb_matrix *m = s->p->w;
     size_t rows = (size_t)qb_layout_get(m->layout)->rows, row = qb_matrix_row_bytes(m);
-    size_t bytes = rows * qb_format_bytes(m->format, s->n_k);
+    size_t bytes = rows * qb_matrix_bytes_to(m, s->n_k);
     struct stream t = {
         .run = (const char *)m->data + (size_t)s->panel * QB_PANEL_ROWS * row +
-               rows * qb_format_bytes(m->format, s->k0),
+               rows * qb_matrix_bytes_to(m, s->k0),
         .stride = rows * row,
         .runs = (int)(((size_t)rows_of(m, s->panel, 1) + rows - 1) / rows),
     };

@@ -23,7 +23,7 @@ struct qb_layout_use {
     const struct qb_format *format;
     enum qb_layout_id layout;
     int n_tensors;
-    size_t bytes;
+    size_t bytes; /* as they are stored in a file, x16 takes more */
 };
 
 /* A weight tensor in memory: its ne[2] matrices lie one after the other. */
@@ -43,8 +43,8 @@ struct qb_model {
     struct qb_model_tensor *tensors; /* all matrices of the file, by address */
     size_t n_tensors;
     /* facts */
-    uint64_t n_params, tensor_bytes, file_bytes,
-        hash;           /* hash: XXH3 of metadata and tensor bytes (sampled), or of the shape */
+    uint64_t n_params, tensor_bytes, file_bytes; /* as stored in a file */
+    uint64_t hash;      /* XXH3 of metadata and tensor bytes (sampled), or of the shape */
     int n_stayed_plain; /* matrices of products that the wanted layout did not fit */
     struct qb_layout_use use[QB_FORMAT_COUNT * QB_LAYOUT_COUNT];
     int n_use;
@@ -59,6 +59,7 @@ struct qb_model_options {
     const struct qb_kernel_set *set; /* for AUTO, and to repack */
     struct qb_pool *pool;            /* repacks, synthesizes and touches memory first */
     uint64_t seed;                   /* synthetic models */
+    double thread_gbs;               /* for AUTO: GB/s that a thread reads while all do, 0 if not measured */
 };
 
 /* From a GGUF file. Weights that stay plain are used in the mapping; repacked ones are copied and their pages

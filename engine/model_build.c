@@ -130,7 +130,7 @@ static enum qb_layout_id wanted_layout(const struct qb_build *b, const struct qb
     if (want == QB_LAYOUT_PLAIN || only_looked_up(b, p))
         return p->from;
     if (want == QB_LAYOUT_AUTO)
-        want = qb_kernel_set_auto_layout(b->o->set, p->format, n_rows);
+        want = qb_kernel_set_auto_layout(b->o->set, p->format, n_rows, b->o->thread_gbs);
     if (qb_layout_fits(want, p->format, n_rows))
         return want;
     b->model->n_stayed_plain++;
@@ -148,17 +148,23 @@ static void count_use(struct qb_model *m, const struct qb_matrix *x, size_t byte
     m->use[i].bytes += bytes;
 }
 
+/* Of a row as it comes; x16 makes it longer. */
+static size_t source_row_bytes(const struct qb_part *p)
+{
+    return qb_layout_bytes(p->from, p->format, p->matrix->n_cols);
+}
+
 /* Fill in the matrix; *used grows by its own memory, if it needs any. */
 static bool place_matrix(struct qb_build *b, struct qb_part *p, size_t *used)
 {
     struct qb_matrix *m = p->matrix;
     *m = (struct qb_matrix){p->format, wanted_layout(b, p), p->spec.ne[1], p->spec.ne[0], NULL};
-    size_t bytes = qb_matrix_row_bytes(m);
+    size_t bytes = qb_matrix_row_bytes(m), stored = source_row_bytes(p) * (size_t)m->n_rows;
     b->row_bytes = bytes > b->row_bytes ? bytes : b->row_bytes;
     if (!qb_size_mul(bytes, (size_t)m->n_rows, &bytes))
         return false;
-    count_use(b->model, m, bytes);
-    b->model->tensor_bytes += bytes;
+    count_use(b->model, m, stored);
+    b->model->tensor_bytes += stored;
     if (p->source && m->layout == p->from) {
         m->data = p->source->data;
         return true;
@@ -229,7 +235,7 @@ static const uint8_t *plain_rows(const struct qb_build *b, const struct qb_part 
                                  uint8_t *temp)
 {
     const struct qb_matrix *m = p->matrix;
-    size_t row_bytes = qb_matrix_row_bytes(m);
+    size_t row_bytes = source_row_bytes(p);
     if (!p->source) {
         qb_synth_rows(&b->model->hp, p->spec.name, m->n_cols, p->format, b->o->seed, row0, n, temp);
         return temp;
@@ -253,7 +259,7 @@ static void fill_piece(const struct qb_build *b, const struct qb_part *p, int64_
                        uint8_t *temp)
 {
     const struct qb_matrix *m = p->matrix;
-    size_t row_bytes = qb_matrix_row_bytes(m);
+    size_t row_bytes = qb_matrix_row_bytes(m), from_bytes = source_row_bytes(p);
     uint8_t *into = p->into + (size_t)row0 * row_bytes;
     if (m->layout == QB_LAYOUT_PLAIN) {
         /* a copy is made of nothing but synthetic or interleaved weights: make the first in place */
@@ -265,7 +271,7 @@ static void fill_piece(const struct qb_build *b, const struct qb_part *p, int64_
     const uint8_t *rows = plain_rows(b, p, row0, n, temp);
     int step = qb_layout_get(m->layout)->rows;
     for (int64_t r = 0; r < n; r += step)
-        b->o->set->pack(m->layout, p->format, m->n_cols, rows + (size_t)r * row_bytes, row_bytes,
+        b->o->set->pack(m->layout, p->format, m->n_cols, rows + (size_t)r * from_bytes, from_bytes,
                         into + (size_t)r * row_bytes);
 }
 
@@ -274,7 +280,7 @@ static void drop_source(const struct qb_build *b, const struct qb_part *p, int64
     if (!p->source || b->stand_ins)
         return;
     const struct qb_mapping *map = qb_gguf_mapping(b->gguf, p->source->file);
-    size_t row_bytes = qb_matrix_row_bytes(p->matrix);
+    size_t row_bytes = source_row_bytes(p);
     qb_mapping_drop(map, (size_t)(p->source->data - map->data) + (size_t)row0 * row_bytes,
                     (size_t)(row1 - row0) * row_bytes);
 }

@@ -28,3 +28,14 @@ const uint16_t qb_codebook_iq1s[2048] = {
 #define QB_POINTS_IQ1S(...) __VA_ARGS__,
 #include "kernels/codebooks.def"
 };
+
+int qb_codebook_find(const uint16_t *book, int n, uint32_t point)
+{
+    int first = 0;
+    while (n > 1) {
+        int half = n / 2;
+        first = book[first + half] <= point ? first + half : first;
+        n -= half;
+    }
+    return first;
+}

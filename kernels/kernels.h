@@ -25,9 +25,14 @@ struct qb_matrix {
     int64_t n_rows, n_cols;
     const uint8_t *data; /* n_rows * row bytes */
 };
+/* Of the first k weights of a row, a multiple of a block. */
+static inline size_t qb_matrix_bytes_to(const struct qb_matrix *m, int64_t k)
+{
+    return qb_layout_bytes(m->layout, m->format, k);
+}
 static inline size_t qb_matrix_row_bytes(const struct qb_matrix *m)
 {
-    return qb_format_bytes(m->format, m->n_cols);
+    return qb_matrix_bytes_to(m, m->n_cols);
 }
 
 /*
@@ -259,9 +264,12 @@ enum qb_status qb_kernel_set_select_reference(struct qb_kernel_set *set, enum qb
                                               struct qb_err *err);
 /* The registry row behind a slot of the set (for reports and `kernels list`), NULL when the slot is empty. */
 const struct qb_kernel *qb_kernel_set_row(const struct qb_kernel_set *set, enum qb_op op, int key, int key2);
-/* The layout that is fastest for a format under this set (what @auto means), given the row count. */
+/*
+ * The layout that is fastest for a format under this set (what @auto means), given the row count.
+ * @param thread_gbs  GB/s that a thread reads while all do; 0: not known, the layouts of more bytes are out
+ */
 enum qb_layout_id qb_kernel_set_auto_layout(const struct qb_kernel_set *set, const struct qb_format *f,
-                                            int64_t n_rows);
+                                            int64_t n_rows, double thread_gbs);
 /*
  * Batches of so many columns go to matrix units, where a set has them: with fewer, splitting panels costs
  * more than it saves (docs/performance.md). Planes of int8, one plane of bf16, two and more; BF16 is not

@@ -5,6 +5,7 @@
  */
 #include "kernels/layout.h"
 #include "kernels/blocks.h"
+#include "kernels/expansion.h"
 #include "kernels/formats/k_scales.h"
 #include "kernels/simd.h"
 #include <stdlib.h>
@@ -128,6 +129,11 @@ static const struct packing *need_packing(enum qb_layout_id layout, const struct
     return p;
 }
 
+const struct qb_expansion *qb_layout_expansion(enum qb_layout_id layout, const struct qb_format *f)
+{
+    return layout == QB_LAYOUT_X16 ? qb_expansion_of(f) : NULL;
+}
+
 /* Chunk i of every row in turn; the sizes are constants where it matters for speed. */
 QB_INLINE void gather(uint8_t *packed, const uint8_t *const *row, int rows, int bytes, int chunk)
 {
@@ -198,6 +204,16 @@ static void unpack_row(const struct packing *p, int rows, int row, const uint8_t
     }
 }
 
+/* One row's share of a unit, as blocks. */
+static void unpack_blocks(const struct packing *p, const struct qb_expansion *e, int rows, int row,
+                          const uint8_t *unit, uint8_t *out)
+{
+    uint8_t expanded[QB_MAX_EXPANDED_BYTES];
+    unpack_row(p, rows, row, unit, e ? expanded : out);
+    if (e)
+        e->contract(expanded, out);
+}
+
 static void pack_unit(const struct packing *p, int rows, const uint8_t *plain, size_t stride, uint8_t *unit)
 {
     for (int i = 0; i < p->n; i++) {
@@ -207,6 +223,15 @@ static void pack_unit(const struct packing *p, int rows, const uint8_t *plain, s
         pack_field(unit, row, rows, p->field[i]);
         unit += rows * p->field[i].bytes;
     }
+}
+
+static void pack_expanded(const struct packing *p, const struct qb_expansion *e, int rows,
+                          const uint8_t *plain, size_t stride, uint8_t *unit)
+{
+    uint8_t expanded[MAX_ROWS][QB_MAX_EXPANDED_BYTES];
+    for (int r = 0; r < rows; r++)
+        e->expand(plain + (size_t)r * stride, expanded[r]);
+    pack_unit(p, rows, expanded[0], sizeof expanded[0], unit);
 }
 
 /* Units in a row of n_cols weights. */
@@ -228,11 +253,16 @@ void qb_layout_pack(enum qb_layout_id layout, const struct qb_format *f, int64_t
         return;
     }
     const struct packing *p = need_packing(layout, f);
+    const struct qb_expansion *e = qb_layout_expansion(layout, f);
     int rows = layouts[layout].rows;
     size_t bytes = (size_t)(p->unit * f->block_bytes); /* of one row in a unit */
+    size_t unit = (size_t)(p->unit * rows * qb_layout_block_bytes(layout, f));
     int64_t n = count_units(p, layout, f, n_cols);
-    for (int64_t u = 0; u < n; u++, src += bytes, dst += bytes * (size_t)rows)
-        pack_unit(p, rows, src, stride, dst);
+    for (int64_t u = 0; u < n; u++, src += bytes, dst += unit)
+        if (e)
+            pack_expanded(p, e, rows, src, stride, dst);
+        else
+            pack_unit(p, rows, src, stride, dst);
 }
 
 void qb_layout_unpack(enum qb_layout_id layout, const struct qb_format *f, int64_t n_cols, const uint8_t *src,
@@ -243,12 +273,14 @@ void qb_layout_unpack(enum qb_layout_id layout, const struct qb_format *f, int64
         return;
     }
     const struct packing *p = need_packing(layout, f);
+    const struct qb_expansion *e = qb_layout_expansion(layout, f);
     int rows = layouts[layout].rows;
     size_t bytes = (size_t)(p->unit * f->block_bytes);
+    size_t unit = (size_t)(p->unit * rows * qb_layout_block_bytes(layout, f));
     int64_t n = count_units(p, layout, f, n_cols);
-    for (int64_t u = 0; u < n; u++, dst += bytes, src += bytes * (size_t)rows)
+    for (int64_t u = 0; u < n; u++, dst += bytes, src += unit)
         for (int r = 0; r < rows; r++)
-            unpack_row(p, rows, r, src, dst + (size_t)r * stride);
+            unpack_blocks(p, e, rows, r, src, dst + (size_t)r * stride);
 }
 
 void qb_layout_get_block(enum qb_layout_id layout, const struct qb_format *f, int64_t n_cols,
@@ -262,8 +294,9 @@ void qb_layout_get_block(enum qb_layout_id layout, const struct qb_format *f, in
     }
     const struct packing *p = need_packing(layout, f);
     int rows = layouts[layout].rows;
+    size_t unit_bytes = (size_t)(p->unit * rows * qb_layout_block_bytes(layout, f));
     uint8_t unit[2 * QB_MAX_BLOCK_BYTES]; /* the row's part of the unit that holds the block */
-    unpack_row(p, rows, row, group + (size_t)(block / p->unit) * (size_t)(p->unit * rows) * block_bytes,
-               unit);
+    unpack_blocks(p, qb_layout_expansion(layout, f), rows, row,
+                  group + (size_t)(block / p->unit) * unit_bytes, unit);
     memcpy(out, unit + (size_t)(block % p->unit) * block_bytes, block_bytes);
 }

@@ -1,11 +1,12 @@
 /*
  * Layouts: plain and row-interleaved. A layout is a permutation (4x4, 4x8, 8x8 of Q4_0 also flip the top bit
- * of each nibble); nothing of a weight is lost and the size stays the same.
+ * of each nibble) of blocks or, x16, of expanded blocks (kernels/expansion.h), which are larger; nothing of a
+ * weight is lost.
  */
 #ifndef QB_KERNELS_LAYOUT_H
 #define QB_KERNELS_LAYOUT_H
 
-#include "kernels/format.h"
+#include "kernels/expansion.h"
 
 enum qb_layout_id {
 #define QB_LAYOUT(id, ...) QB_LAYOUT_##id,
@@ -32,9 +33,21 @@ bool qb_layout_from_gguf_id(int gguf_id, enum qb_format_id *format, enum qb_layo
 /* Can a matrix of this format and row count lie in this layout? (BF16 in r16 also wants an even n_cols.) */
 bool qb_layout_fits(enum qb_layout_id layout, const struct qb_format *f, int64_t n_rows);
 
+/* How a layout expands the blocks of a format; NULL where it has them as they are. */
+const struct qb_expansion *qb_layout_expansion(enum qb_layout_id layout, const struct qb_format *f);
+/* Bytes that a block of a format takes in a layout that it has, and n elements (a multiple of a block). */
+static inline int qb_layout_block_bytes(enum qb_layout_id layout, const struct qb_format *f)
+{
+    return layout == QB_LAYOUT_X16 ? qb_layout_expansion(layout, f)->block_bytes : f->block_bytes;
+}
+static inline size_t qb_layout_bytes(enum qb_layout_id layout, const struct qb_format *f, int64_t n)
+{
+    return (size_t)(n / f->block_elems) * (size_t)qb_layout_block_bytes(layout, f);
+}
+
 /*
  * Permute one row group (layout->rows rows of n_cols weights) from plain rows to the layout, and back.
- * @param src/dst  group bytes = layout->rows * row bytes; no overlap
+ * @param src/dst  group bytes = layout->rows * qb_layout_bytes() of a row; no overlap
  * @param stride   distance of the plain rows in bytes
  */
 void qb_layout_pack(enum qb_layout_id layout, const struct qb_format *f, int64_t n_cols, const uint8_t *src,
@@ -51,9 +64,9 @@ void qb_layout_get_block(enum qb_layout_id layout, const struct qb_format *f, in
                          const uint8_t *group, int row, int64_t block, uint8_t *out);
 
 /*
- * The fields of a block in the order of a layout (packings.def). A field takes rows * bytes; CHUNKS: the rows
- * of byte range [o, o + chunk) of the field start at o * rows, one after the other. BF16 in r16 goes by pairs
- * of weights, so that a chunk is [16 rows][2 weights] (n_cols is even).
+ * The fields of a block, or expanded block, in the order of a layout (packings.def). A field takes rows *
+ * bytes; CHUNKS: the rows of byte range [o, o + chunk) of the field start at o * rows, one after the other.
+ * BF16 in r16 goes by pairs of weights, so that a chunk is [16 rows][2 weights] (n_cols is even).
  */
 struct qb_layout_field {
     int offset, bytes, chunk; /* offset: in the plain block */

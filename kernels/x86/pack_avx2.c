@@ -256,6 +256,18 @@ static void pack_floats(struct rows s, int64_t bytes, int chunk, uint8_t *to)
         pack_chunks(to + 16 * done, s, 16, bytes - done, 4, 0);
 }
 
+/* Block by block: expanding takes longer than what it packs. */
+static void pack_expanded(const struct packing *p, const struct qb_expansion *e, struct rows s, int64_t n,
+                          size_t bytes, uint8_t *to)
+{
+    uint8_t expanded[16][QB_MAX_EXPANDED_BYTES];
+    for (; n > 0; n--, s.p += bytes, to += 16 * e->block_bytes) {
+        for (int r = 0; r < 16; r++)
+            e->expand(s.p + (size_t)r * s.stride, expanded[r]);
+        p->pack((struct rows){expanded[0], sizeof expanded[0], expanded[0]}, 1, (size_t)e->block_bytes, to);
+    }
+}
+
 void qb_pack_avx2(enum qb_layout_id layout, const struct qb_format *f, int64_t n_cols, const uint8_t *src,
                   size_t stride, uint8_t *dst)
 {
@@ -265,9 +277,12 @@ void qb_pack_avx2(enum qb_layout_id layout, const struct qb_format *f, int64_t n
     }
     const struct packing *p = &packings[f->id][layout];
     size_t rows = (size_t)qb_layout_get(layout)->rows;
+    const struct qb_expansion *e = qb_layout_expansion(layout, f);
     struct rows s = {src, stride, src + rows * stride};
     if (f->block_elems == 1)
         pack_floats(s, n_cols * f->block_bytes, f->id == QB_FORMAT_F16 ? 2 : 4, dst);
+    else if (e)
+        pack_expanded(p, e, s, n_cols / f->block_elems, (size_t)f->block_bytes, dst);
     else
         p->pack(s, n_cols / f->block_elems / p->unit, (size_t)(p->unit * f->block_bytes), dst);
 }

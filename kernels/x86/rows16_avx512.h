@@ -67,7 +67,7 @@ QB_INLINE size_t rows16_ahead_bytes(size_t row_bytes, enum rows16_kind kind)
 QB_INLINE void rows16_init(struct rows16 *s, const struct qb_matrix *m, int64_t row0, int64_t k0,
                            enum rows16_kind kind)
 {
-    size_t row_bytes = qb_matrix_row_bytes(m), skip = qb_format_bytes(m->format, k0);
+    size_t row_bytes = qb_matrix_row_bytes(m), skip = qb_matrix_bytes_to(m, k0);
     int64_t last = m->n_rows - 1;
     if (kind == ROWS16_TABLE) {
         for (int i = 0; i < 16; i++)

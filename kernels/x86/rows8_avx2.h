@@ -44,7 +44,7 @@ QB_INLINE bool block8_is_group(struct block8 b)
 QB_INLINE void rows8_init(struct rows8 *s, const struct qb_matrix *m, int64_t row0, int64_t last, int64_t k0,
                           enum rows8_kind kind)
 {
-    size_t row_bytes = qb_matrix_row_bytes(m), skip = qb_format_bytes(m->format, k0);
+    size_t row_bytes = qb_matrix_row_bytes(m), skip = qb_matrix_bytes_to(m, k0);
     int64_t g, second = row0 + 4 < last ? row0 + 4 : last;
     switch (kind) {
     case ROWS8_PLAIN:

@@ -23,6 +23,8 @@
  *                  sum (zeros before) becomes the sum over block b of (code - offset) times activation,
  * exact; prefetches the block ahead
  *
+ * W_ISA where the symbols end with another level than avx512vnni.
+ *
  * struct header comes from weights_avx512.h. Everything is inlined for a constant source kind and column
  * count.
  */
@@ -160,5 +162,7 @@ QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, _
 }
 #endif
 
+#ifndef W_ISA
 #define W_ISA avx512vnni
+#endif
 #include "kernels/x86/weights_avx512_calls_tmpl.h"

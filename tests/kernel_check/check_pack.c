@@ -21,15 +21,16 @@ static void check_group(struct qb_check *c, qb_pack_fn *fn, enum qb_layout_id la
 {
     size_t rows = (size_t)qb_layout_get(layout)->rows, row_bytes = qb_format_bytes(f, n_k);
     size_t stride = row_bytes + gap, bytes = stride * (rows - 1) + row_bytes;
+    size_t packed_bytes = rows * qb_layout_bytes(layout, f, n_k);
     qb_check_case(c, "%s %s, %lld weights a row, %zu bytes apart, aligned to %zu", f->name,
                   qb_layout_name(layout), (long long)n_k, gap, align);
-    uint8_t *plain = qb_check_input(c, bytes, 1), *want = qb_check_output(c, rows * row_bytes, 1);
-    uint8_t *got = qb_check_output(c, rows * row_bytes, align);
+    uint8_t *plain = qb_check_input(c, bytes, 1), *want = qb_check_output(c, packed_bytes, 1);
+    uint8_t *got = qb_check_output(c, packed_bytes, align);
     uint8_t *back = qb_check_output(c, bytes, 1);
     fill_random(c, plain, bytes);
     fn(layout, f, n_k, plain, stride, got);
     qb_layout_pack(layout, f, n_k, plain, stride, want);
-    if (!qb_check_bytes(c, "packed group", got, want, rows * row_bytes))
+    if (!qb_check_bytes(c, "packed group", got, want, packed_bytes))
         return;
     qb_layout_unpack(layout, f, n_k, got, back, stride);
     for (size_t r = 0; r < rows; r++)

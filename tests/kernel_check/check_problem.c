@@ -102,7 +102,8 @@ void qb_problem_weights(struct qb_check *c, struct qb_problem *p)
 {
     const struct qb_format *f = p->format;
     size_t row_bytes = qb_format_bytes(f, p->n_k);
-    size_t group_bytes = row_bytes * (size_t)qb_layout_get(p->layout)->rows;
+    size_t rows = (size_t)qb_layout_get(p->layout)->rows,
+           packed_bytes = qb_layout_bytes(p->layout, f, p->n_k);
     uint8_t *plain = qb_check_input(c, row_bytes * (size_t)p->n_rows, 1);
     uint8_t *packed = plain;
     qb_check_fill_weights(c, f, plain, p->n_rows * (p->n_k / f->block_elems), p->values);
@@ -113,9 +114,9 @@ void qb_problem_weights(struct qb_check *c, struct qb_problem *p)
     if (f->id == QB_FORMAT_BF16 && p->act_kind == QB_ACT_BF16)
         flush_bf16_subnormals(plain, (size_t)(p->n_rows * p->n_k));
     if (p->layout != QB_LAYOUT_PLAIN) {
-        packed = qb_check_input(c, row_bytes * (size_t)p->n_rows, 1);
-        for (size_t at = 0; at < row_bytes * (size_t)p->n_rows; at += group_bytes)
-            qb_layout_pack(p->layout, f, p->n_k, plain + at, row_bytes, packed + at);
+        packed = qb_check_input(c, packed_bytes * (size_t)p->n_rows, 1);
+        for (size_t r = 0; r < (size_t)p->n_rows; r += rows)
+            qb_layout_pack(p->layout, f, p->n_k, plain + r * row_bytes, row_bytes, packed + r * packed_bytes);
     }
     p->m = (struct qb_matrix){f, p->layout, p->n_rows, p->n_k, packed};
 }

@@ -68,7 +68,7 @@ struct sample {
     enum qb_layout_id layout;
     int rows;
     int64_t n_cols;
-    size_t row_bytes, bytes;
+    size_t row_bytes, bytes, packed_bytes;
     uint8_t *plain, *packed, *back;
 };
 
@@ -83,7 +83,8 @@ static void make_sample(struct sample *s, const struct qb_format *f, enum qb_lay
     s->row_bytes = qb_format_bytes(f, s->n_cols);
     s->bytes = s->row_bytes * (size_t)s->rows;
     s->plain = malloc(s->bytes);
-    s->packed = malloc(s->bytes);
+    s->packed_bytes = qb_layout_bytes(layout, f, s->n_cols) * (size_t)s->rows;
+    s->packed = malloc(s->packed_bytes);
     s->back = calloc(1, s->bytes);
     /* no NaN among float weights: the test compares decoded values */
     for (size_t i = 0; i < s->bytes / (size_t)f->block_bytes; i++)
@@ -156,6 +157,17 @@ static void fields_cover_the_block(const struct qb_layout_field *fields, int n, 
         assert_int_equal(seen[o], 1);
 }
 
+/* What the layout interleaves of a row's first block. */
+static const uint8_t *first_block(const struct sample *s, int row, uint8_t *expanded)
+{
+    const struct qb_expansion *e = qb_layout_expansion(s->layout, s->f);
+    const uint8_t *plain = s->plain + (size_t)row * s->row_bytes;
+    if (!e)
+        return plain;
+    e->expand(plain, expanded);
+    return expanded;
+}
+
 /* The order is written in layout.h: byte range [o, o + chunk) of a field, the rows side by side. */
 static void layouts_follow_their_field_lists(void **state)
 {
@@ -164,20 +176,21 @@ static void layouts_follow_their_field_lists(void **state)
         const struct qb_format *f = qb_format_get((enum qb_format_id)(i / QB_LAYOUT_COUNT));
         enum qb_layout_id layout = (enum qb_layout_id)(i % QB_LAYOUT_COUNT);
         struct sample s;
+        uint8_t expanded[QB_MAX_EXPANDED_BYTES];
         int n, rows = qb_layout_get(layout)->rows;
         const struct qb_layout_field *fields = qb_layout_fields(layout, f, &n);
         assert_true(n > 0 || layout != QB_LAYOUT_R16);
         if (n == 0)
             continue;
         /* BF16 goes by pairs of weights */
-        fields_cover_the_block(fields, n, f->id == QB_FORMAT_BF16 ? 4 : f->block_bytes);
+        fields_cover_the_block(fields, n, f->id == QB_FORMAT_BF16 ? 4 : qb_layout_block_bytes(layout, f));
         make_sample(&s, f, layout);
         const uint8_t *packed = s.packed;
         for (int k = 0; k < n; packed += rows * fields[k++].bytes)
             for (int o = 0; o < fields[k].bytes && fields[k].kind == QB_FIELD_CHUNKS; o += fields[k].chunk)
                 for (int r = 0; r < rows; r++)
                     assert_memory_equal(packed + o * rows + r * fields[k].chunk,
-                                        s.plain + (size_t)r * s.row_bytes + fields[k].offset + o,
+                                        first_block(&s, r, expanded) + fields[k].offset + o,
                                         (size_t)fields[k].chunk);
         free_sample(&s);
     }

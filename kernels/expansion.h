@@ -1,0 +1,39 @@
+/*
+ * Expanded blocks (expansions.def): what the layout x16 interleaves in place of the blocks of a codebook
+ * format. The number of a point says what 4 or 8 weights are and takes many operations to look up; here each
+ * weight has bits of its own, which take one or two. Both ways are exact: a point is found again by its
+ * values.
+ */
+#ifndef QB_KERNELS_EXPANSION_H
+#define QB_KERNELS_EXPANSION_H
+
+#include "kernels/format.h"
+
+/*
+ * NIBBLES: f16 d; 8 nibbles of scales, for 32 weights each; a nibble for every weight, its sign above the
+ * number of its level, so that 0 .. 15 ascend: 15 - n is the negative of n. Of every 32 weights the first 16
+ * are the low nibbles.
+ */
+struct qb_expanded_nibbles {
+    uint16_t d;
+    uint8_t scales[4], q[8][16];
+} __attribute__((packed));
+
+struct qb_expansion {
+    int block_bytes;
+    /* One block to its expanded form, and back. */
+    void (*expand)(const void *block, void *expanded);
+    void (*contract)(const void *expanded, void *block);
+};
+
+#define QB_MAX_EXPANDED_BYTES 134 /* the largest of expansions.def */
+
+/* NULL: the format has none. */
+const struct qb_expansion *qb_expansion_of(const struct qb_format *f);
+
+#define QB_EXPANSION(id, ...)                                                                                \
+    void qb_expand_##id(const void *block, void *expanded);                                                  \
+    void qb_contract_##id(const void *expanded, void *block);
+#include "kernels/expansions.def"
+
+#endif
