@@ -4,6 +4,7 @@
 #include "kernels/expansion.h"
 
 #define FORM_NIBBLES struct qb_expanded_nibbles
+#define FORM_TERNARY struct qb_expanded_ternary
 
 #define QB_EXPANSION(id, bytes, form)                                                                        \
     _Static_assert(sizeof(FORM_##form) == (bytes) && (bytes) <= QB_MAX_EXPANDED_BYTES, #id);

@@ -19,6 +19,16 @@ struct qb_expanded_nibbles {
     uint8_t scales[4], q[8][16];
 } __attribute__((packed));
 
+/*
+ * TERNARY: f16 d; 8 nibbles for 32 weights each, in bits 0 to 2 the scale, bit 3 if they are moved down: that
+ * of 32s k and k + 4 in byte k; weights in planes of two bits, 0 to 2: those of 32s 2 j and 2 j + 1 are plane
+ * j of q[0] and q[1].
+ */
+struct qb_expanded_ternary {
+    uint16_t d;
+    uint8_t scales[4], q[2][32];
+} __attribute__((packed));
+
 struct qb_expansion {
     int block_bytes;
     /* One block to its expanded form, and back. */

@@ -2,7 +2,9 @@
  * IQ1_S, IQ1_M: 8 weights are a point of a ternary codebook, moved by +1/8 or -1/8 as one; 3-bit scales for
  * 32 or 16 weights.
  */
+#include "kernels/expansion.h"
 #include "kernels/formats/format_iq.h"
+#include <string.h>
 
 #define RMS_LEVELS 0.780898f /* of -1, 0, 1 moved by 1/8 */
 #define RMS_SCALE  9.219545f /* 2 s + 1 for s = 0..7 */
@@ -111,3 +113,69 @@ void qb_synth_IQ1_M(void *block, float std, struct qb_rng *rng)
 
 QB_DEFINE_CHECK(IQ1_S, qb_f16_is_finite(b[i].d))
 QB_DEFINE_CHECK(IQ1_M, qb_f16_is_finite(m_d(&b[i])))
+
+/* ---- expanded (kernels/expansion.h) ---- */
+
+/* Two bits for each of 8 weights, to a byte each. */
+static uint64_t spread_point(uint64_t point)
+{
+    point = (point | point << 24) & 0x000000ff000000ffull;
+    point = (point | point << 12) & 0x000f000f000f000full;
+    return (point | point << 6) & 0x0303030303030303ull;
+}
+
+static uint32_t join_point(uint64_t bytes)
+{
+    bytes &= 0x0303030303030303ull;
+    bytes = (bytes | bytes >> 6) & 0x000f000f000f000full;
+    bytes = (bytes | bytes >> 12) & 0x000000ff000000ffull;
+    return (uint32_t)((bytes | bytes >> 24) & 0xffff);
+}
+
+/* The 8 bytes that hold group q of 8 weights, as bits 2 * (q / 8), and above. */
+static uint8_t *group_bytes(uint8_t q[2][32], int group)
+{
+    return q[group / 4 % 2] + group % 4 * 8;
+}
+
+static void put_point(uint8_t q[2][32], int group, uint16_t point)
+{
+    uint64_t bytes;
+    memcpy(&bytes, group_bytes(q, group), sizeof bytes);
+    bytes |= spread_point(point) << (group / 8 * 2);
+    memcpy(group_bytes(q, group), &bytes, sizeof bytes);
+}
+
+/* The number of the point. */
+static unsigned find_point(uint8_t q[2][32], int group)
+{
+    uint64_t bytes;
+    memcpy(&bytes, group_bytes(q, group), sizeof bytes);
+    return (unsigned)qb_codebook_find(qb_codebook_iq1s, 2048, join_point(bytes >> (group / 8 * 2)));
+}
+
+void qb_expand_IQ1_S(const void *block, void *expanded)
+{
+    const struct qb_block_IQ1_S *b = block;
+    struct qb_expanded_ternary out = {.d = b->d};
+    for (int k = 0; k < 8; k++)
+        out.scales[k % 4] |= (uint8_t)(b->qh[k] >> 12 << (k / 4 * 4));
+    for (int q = 0; q < 32; q++)
+        put_point(out.q, q, qb_codebook_iq1s[s_index(b, q)]);
+    memcpy(expanded, &out, sizeof out);
+}
+
+void qb_contract_IQ1_S(const void *expanded, void *block)
+{
+    struct qb_expanded_ternary in;
+    memcpy(&in, expanded, sizeof in);
+    struct qb_block_IQ1_S *b = block;
+    *b = (struct qb_block_IQ1_S){.d = in.d};
+    for (int q = 0; q < 32; q++) {
+        unsigned index = find_point(in.q, q);
+        b->qs[q] = (uint8_t)index;
+        b->qh[q / 4] |= (uint16_t)(index >> 8 << (q % 4 * 3));
+    }
+    for (int k = 0; k < 8; k++)
+        b->qh[k] |= (uint16_t)((in.scales[k % 4] >> (k / 4 * 4) & 15) << 12);
+}
