@@ -3,8 +3,10 @@
  */
 #include "kernels/expansion.h"
 
-#define FORM_NIBBLES struct qb_expanded_nibbles
-#define FORM_TERNARY struct qb_expanded_ternary
+#define FORM_NIBBLES    struct qb_expanded_nibbles
+#define FORM_SIGNED     struct qb_expanded_signed
+#define FORM_TERNARY    struct qb_expanded_ternary
+#define FORM_TERNARY_16 struct qb_expanded_ternary_16
 
 #define QB_EXPANSION(id, bytes, form)                                                                        \
     _Static_assert(sizeof(FORM_##form) == (bytes) && (bytes) <= QB_MAX_EXPANDED_BYTES, #id);

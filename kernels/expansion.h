@@ -29,6 +29,26 @@ struct qb_expanded_ternary {
     uint8_t scales[4], q[2][32];
 } __attribute__((packed));
 
+/*
+ * SIGNED: f16 d; 16 nibbles for 16 weights each: that of 16s s and s + 4 in byte s % 4 + s / 8 * 4; weights
+ * in planes of two bits as TERNARY; their signs, of weight l of plane j of q[h] in byte l: bits 2, 3, 6, 7
+ * for the planes of q[0], 0, 1, 4, 5 for those of q[1], so that a mask and a shift of planes 0 and 2 (1 and
+ * 3) put each above its two bits.
+ */
+struct qb_expanded_signed {
+    uint16_t d;
+    uint8_t scales[8], q[2][32], signs[32];
+} __attribute__((packed));
+
+/*
+ * TERNARY_16: f16 d; scales of 16s in nibbles as SIGNED, in bits 0 to 2; bit 3: the first 8 weights are moved
+ * up; bit s of `up`: the second 8 of 16s number s are; weights in planes as TERNARY.
+ */
+struct qb_expanded_ternary_16 {
+    uint16_t d, up;
+    uint8_t scales[8], q[2][32];
+} __attribute__((packed));
+
 struct qb_expansion {
     int block_bytes;
     /* One block to its expanded form, and back. */

@@ -8,6 +8,7 @@
 #include "kernels/blocks.h"
 #include "kernels/codebooks.h"
 #include "kernels/formats/format_ops.h"
+#include <string.h>
 
 struct qb_iq_group {
     uint32_t levels; /* that of weight i in bits 2i, 2i + 1, or 3i .. 3i + 2 */
@@ -54,5 +55,47 @@ static inline int qb_iq_level(struct qb_iq_group g, int i, int bits, const int8_
             out->code[j] = (uint8_t)(OFFSET + qb_iq_level(PREFIX##_group(b, j / 8), j % 8, BITS, LEVELS));   \
     }                                                                                                        \
     QB_DEFINE_CHECK(id, qb_f16_is_finite(b[i].d))
+
+/*
+ * Planes of two bits (kernels/expansion.h): the 32 weights 32 k .. are plane k / 2 of q[k % 2], so group g of
+ * 8 weights is 8 bytes of them.
+ */
+static inline uint8_t *qb_plane_bytes(uint8_t q[2][32], int g)
+{
+    return q[g / 4 % 2] + g % 4 * 8;
+}
+
+/* Put the level numbers of 8 weights, two bits each, where zeros are. */
+static inline void qb_put_levels(uint8_t q[2][32], int g, uint64_t levels)
+{
+    uint64_t bytes;
+    levels = (levels | levels << 24) & 0x000000ff000000ffull;
+    levels = (levels | levels << 12) & 0x000f000f000f000full;
+    levels = (levels | levels << 6) & 0x0303030303030303ull;
+    memcpy(&bytes, qb_plane_bytes(q, g), sizeof bytes);
+    bytes |= levels << (g / 8 * 2);
+    memcpy(qb_plane_bytes(q, g), &bytes, sizeof bytes);
+}
+
+static inline uint32_t qb_get_levels(uint8_t q[2][32], int g)
+{
+    uint64_t bytes;
+    memcpy(&bytes, qb_plane_bytes(q, g), sizeof bytes);
+    bytes = bytes >> (g / 8 * 2) & 0x0303030303030303ull;
+    bytes = (bytes | bytes >> 6) & 0x000f000f000f000full;
+    bytes = (bytes | bytes >> 12) & 0x000000ff000000ffull;
+    return (uint32_t)((bytes | bytes >> 24) & 0xffff);
+}
+
+/* The nibble of 16s number s (kernels/expansion.h), where zeros are. */
+static inline void qb_put_scale(uint8_t scales[8], int s, int code)
+{
+    scales[s % 4 + s / 8 * 4] |= (uint8_t)(code << (s / 4 % 2 * 4));
+}
+
+static inline uint8_t qb_get_scale(const uint8_t scales[8], int s)
+{
+    return scales[s % 4 + s / 8 * 4] >> (s / 4 % 2 * 4) & 15;
+}
 
 #endif

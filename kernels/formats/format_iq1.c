@@ -116,44 +116,6 @@ QB_DEFINE_CHECK(IQ1_M, qb_f16_is_finite(m_d(&b[i])))
 
 /* ---- expanded (kernels/expansion.h) ---- */
 
-/* Two bits for each of 8 weights, to a byte each. */
-static uint64_t spread_point(uint64_t point)
-{
-    point = (point | point << 24) & 0x000000ff000000ffull;
-    point = (point | point << 12) & 0x000f000f000f000full;
-    return (point | point << 6) & 0x0303030303030303ull;
-}
-
-static uint32_t join_point(uint64_t bytes)
-{
-    bytes &= 0x0303030303030303ull;
-    bytes = (bytes | bytes >> 6) & 0x000f000f000f000full;
-    bytes = (bytes | bytes >> 12) & 0x000000ff000000ffull;
-    return (uint32_t)((bytes | bytes >> 24) & 0xffff);
-}
-
-/* The 8 bytes that hold group q of 8 weights, as bits 2 * (q / 8), and above. */
-static uint8_t *group_bytes(uint8_t q[2][32], int group)
-{
-    return q[group / 4 % 2] + group % 4 * 8;
-}
-
-static void put_point(uint8_t q[2][32], int group, uint16_t point)
-{
-    uint64_t bytes;
-    memcpy(&bytes, group_bytes(q, group), sizeof bytes);
-    bytes |= spread_point(point) << (group / 8 * 2);
-    memcpy(group_bytes(q, group), &bytes, sizeof bytes);
-}
-
-/* The number of the point. */
-static unsigned find_point(uint8_t q[2][32], int group)
-{
-    uint64_t bytes;
-    memcpy(&bytes, group_bytes(q, group), sizeof bytes);
-    return (unsigned)qb_codebook_find(qb_codebook_iq1s, 2048, join_point(bytes >> (group / 8 * 2)));
-}
-
 void qb_expand_IQ1_S(const void *block, void *expanded)
 {
     const struct qb_block_IQ1_S *b = block;
@@ -161,7 +123,7 @@ void qb_expand_IQ1_S(const void *block, void *expanded)
     for (int k = 0; k < 8; k++)
         out.scales[k % 4] |= (uint8_t)(b->qh[k] >> 12 << (k / 4 * 4));
     for (int q = 0; q < 32; q++)
-        put_point(out.q, q, qb_codebook_iq1s[s_index(b, q)]);
+        qb_put_levels(out.q, q, qb_codebook_iq1s[s_index(b, q)]);
     memcpy(expanded, &out, sizeof out);
 }
 
@@ -172,10 +134,42 @@ void qb_contract_IQ1_S(const void *expanded, void *block)
     struct qb_block_IQ1_S *b = block;
     *b = (struct qb_block_IQ1_S){.d = in.d};
     for (int q = 0; q < 32; q++) {
-        unsigned index = find_point(in.q, q);
+        unsigned index = (unsigned)qb_codebook_find(qb_codebook_iq1s, 2048, qb_get_levels(in.q, q));
         b->qs[q] = (uint8_t)index;
         b->qh[q / 4] |= (uint16_t)(index >> 8 << (q % 4 * 3));
     }
     for (int k = 0; k < 8; k++)
         b->qh[k] |= (uint16_t)((in.scales[k % 4] >> (k / 4 * 4) & 15) << 12);
+}
+
+void qb_expand_IQ1_M(const void *block, void *expanded)
+{
+    const struct qb_block_IQ1_M *b = block;
+    struct qb_expanded_ternary_16 e = {.d = m_d(b)};
+    for (int q = 0; q < 32; q++)
+        qb_put_levels(e.q, q, qb_codebook_iq1s[m_index(b, q)]);
+    for (int s = 0; s < 16; s++) {
+        bool first_up = !(m_nibble(b, 2 * s) & 8), second_up = !(m_nibble(b, 2 * s + 1) & 8);
+        qb_put_scale(e.scales, s, m_scale(b, s) / 2 | first_up << 3);
+        e.up |= (uint16_t)(second_up << s);
+    }
+    memcpy(expanded, &e, sizeof e);
+}
+
+void qb_contract_IQ1_M(const void *expanded, void *block)
+{
+    struct qb_expanded_ternary_16 e;
+    memcpy(&e, expanded, sizeof e);
+    struct qb_block_IQ1_M *b = block;
+    *b = (struct qb_block_IQ1_M){.scales = {0}};
+    for (int q = 0; q < 32; q++) {
+        unsigned index = (unsigned)qb_codebook_find(qb_codebook_iq1s, 2048, qb_get_levels(e.q, q));
+        bool up = q % 2 ? e.up >> (q / 2) & 1 : qb_get_scale(e.scales, q / 2) >> 3;
+        b->qs[q] = (uint8_t)index;
+        b->qh[q / 2] |= (uint8_t)((index >> 8 | (unsigned)!up << 3) << (q % 2 * 4));
+    }
+    for (int s = 0; s < 16; s++)
+        b->scales[s / 4] |= (uint16_t)((qb_get_scale(e.scales, s) & 7) << (s % 4 * 3));
+    for (int i = 0; i < 4; i++)
+        b->scales[i] |= (uint16_t)((e.d >> (4 * i) & 15) << 12);
 }

@@ -2,6 +2,7 @@
  * IQ2_XXS, IQ2_XS, IQ2_S: 8 weights are a point of a codebook with the levels 8, 25, 43, signs are apart;
  * 4-bit scales for 32 or 16 weights.
  */
+#include "kernels/expansion.h"
 #include "kernels/formats/format_iq.h"
 
 #define RMS_LEVELS_XXS 23.1177f
@@ -61,3 +62,96 @@ QB_DEFINE_IQ(IQ2_S, s, FACTOR, 2, levels, 16, 64)
 QB_DEFINE_SYNTH(IQ2_XXS, RMS_LEVELS_XXS *RMS_SCALE)
 QB_DEFINE_SYNTH(IQ2_XS, RMS_LEVELS_XS *RMS_SCALE)
 QB_DEFINE_SYNTH(IQ2_S, RMS_LEVELS_S *RMS_SCALE)
+
+/* ---- expanded (kernels/expansion.h) ---- */
+
+/* The bit of a sign byte that a group of 8 weights has, and where its 8 bytes are. */
+static int sign_bit(int g)
+{
+    int plane = g / 8;
+    return (g / 4 % 2 ? 0 : 2) + plane / 2 * 4 + plane % 2;
+}
+
+static void put_group(struct qb_expanded_signed *e, int g, struct qb_iq_group group)
+{
+    uint64_t signs;
+    uint64_t one = (group.signs * 0x0101010101010101ull) & 0x8040201008040201ull;
+    one = (one + 0x7f7f7f7f7f7f7f7full) >> 7 & 0x0101010101010101ull;
+    memcpy(&signs, e->signs + g % 4 * 8, sizeof signs);
+    signs |= one << sign_bit(g);
+    memcpy(e->signs + g % 4 * 8, &signs, sizeof signs);
+    qb_put_levels(e->q, g, group.levels);
+}
+
+static struct qb_iq_group get_group(struct qb_expanded_signed *e, int g)
+{
+    struct qb_iq_group group = {qb_get_levels(e->q, g), 0};
+    for (int i = 0; i < 8; i++)
+        group.signs |= (uint8_t)((e->signs[g % 4 * 8 + i] >> sign_bit(g) & 1) << i);
+    return group;
+}
+
+/* PER: weights for a scale of the format. */
+#define DEFINE_EXPAND(id, PREFIX, PER)                                                                       \
+    void qb_expand_##id(const void *block, void *expanded)                                                   \
+    {                                                                                                        \
+        const struct qb_block_##id *b = block;                                                               \
+        struct qb_expanded_signed e = {.d = b->d};                                                           \
+        for (int g = 0; g < 32; g++)                                                                         \
+            put_group(&e, g, PREFIX##_group(b, g));                                                          \
+        for (int s = 0; s < 16; s++)                                                                         \
+            qb_put_scale(e.scales, s, PREFIX##_scale(b, s * 16 / (PER)) / 2);                                \
+        memcpy(expanded, &e, sizeof e);                                                                      \
+    }
+DEFINE_EXPAND(IQ2_XXS, xxs, 32)
+DEFINE_EXPAND(IQ2_XS, xs, 16)
+DEFINE_EXPAND(IQ2_S, s, 16)
+
+void qb_contract_IQ2_XXS(const void *expanded, void *block)
+{
+    struct qb_expanded_signed e;
+    memcpy(&e, expanded, sizeof e);
+    struct qb_block_IQ2_XXS *b = block;
+    b->d = e.d;
+    for (int k = 0; k < 8; k++) {
+        uint32_t gas = (uint32_t)qb_get_scale(e.scales, 2 * k) << 28;
+        for (int i = 0; i < 4; i++) {
+            struct qb_iq_group g = get_group(&e, 4 * k + i);
+            b->qs[8 * k + i] = (uint8_t)qb_codebook_find(qb_codebook_iq2xxs, 256, g.levels);
+            gas |= (uint32_t)(g.signs & 127) << (7 * i);
+        }
+        memcpy(b->qs + 8 * k + 4, &gas, sizeof gas);
+    }
+}
+
+void qb_contract_IQ2_XS(const void *expanded, void *block)
+{
+    struct qb_expanded_signed e;
+    memcpy(&e, expanded, sizeof e);
+    struct qb_block_IQ2_XS *b = block;
+    *b = (struct qb_block_IQ2_XS){.d = e.d};
+    for (int q = 0; q < 32; q++) {
+        struct qb_iq_group g = get_group(&e, q);
+        int index = qb_codebook_find(qb_codebook_iq2xs, 512, g.levels);
+        b->qs[q] = (uint16_t)(index | (g.signs & 127) << 9);
+    }
+    for (int s = 0; s < 16; s++)
+        b->scales[s / 2] |= (uint8_t)(qb_get_scale(e.scales, s) << (s % 2 * 4));
+}
+
+void qb_contract_IQ2_S(const void *expanded, void *block)
+{
+    struct qb_expanded_signed e;
+    memcpy(&e, expanded, sizeof e);
+    struct qb_block_IQ2_S *b = block;
+    *b = (struct qb_block_IQ2_S){.d = e.d};
+    for (int q = 0; q < 32; q++) {
+        struct qb_iq_group g = get_group(&e, q);
+        int index = qb_codebook_find(qb_codebook_iq2s, 1024, g.levels);
+        b->qs[q] = (uint8_t)index;
+        b->qh[q / 4] |= (uint8_t)(index >> 8 << (q % 4 * 2));
+        b->signs[q] = g.signs;
+    }
+    for (int s = 0; s < 16; s++)
+        b->scales[s / 2] |= (uint8_t)(qb_get_scale(e.scales, s) << (s % 2 * 4));
+}

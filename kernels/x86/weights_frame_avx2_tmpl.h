@@ -8,6 +8,8 @@
  *                   struct gemv_acc *acc, const uint8_t *ahead);
  *                  acc += block number n of 16 rows; prefetches as many bytes from `ahead`
  *
+ * With W_X16 there is no image_plain: no block of the format is plain.
+ *
  * Everything is inlined for a constant source kind and column count.
  */
 
@@ -15,6 +17,14 @@
 
 #ifndef W_MAGNITUDES
 #define W_MAGNITUDES 0
+#endif
+#ifdef W_X16
+QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
+{
+    (void)p;
+    (void)at;
+    (void)image;
+}
 #endif
 #ifndef W_QUANTS
 #define W_QUANTS .at = 0 /* of struct rows8_quants: a format without layouts of llama.cpp */

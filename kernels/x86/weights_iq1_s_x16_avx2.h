@@ -8,6 +8,7 @@
 
 #define W_ELEMS 256
 #define W_BYTES 70
+#define W_X16
 #define W_SUB   256
 #define W_RUN   16
 #define W_SHIFT 4
@@ -15,14 +16,6 @@
 #define W_CHUNK 64
 #define W_DEPTH 4
 #define W_OWN_RUN
-
-/* x16 is never plain. */
-QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
-{
-    (void)p;
-    (void)at;
-    (void)image;
-}
 
 /* The nibbles of 32s 0 .. 3 (half 0) or 4 .. 7. */
 QB_INLINE __m256i read_nibbles(struct block8 b, int half)

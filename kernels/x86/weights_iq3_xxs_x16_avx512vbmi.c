@@ -1,10 +1,12 @@
 /*
  * IQ3_XXS in x16 for AVX512-VBMI (its panels have the form of that level).
  */
+#include "kernels/x86/codes_iq3.h"
+
 #define W_FORMAT QB_FORMAT_IQ3_XXS
 #define W_SHIFT  6
 #define W_CUT    3
-#define W_LEVELS 2, 12, 20, 28, 36, 44, 52, 60, 68, 76, 84, 92, 100, 108, 116, 126
+#define W_LEVELS CODES_IQ3_XXS
 #define W_UNIT   0.25f
 #include "kernels/x86/weights_nibbles_avx512_tmpl.h"
 

@@ -9,17 +9,10 @@
 
 #define W_ELEMS 256
 #define W_BYTES 134
+#define W_X16
 #define W_SUB   32
 #define W_MIN   QB_MIN_NONE
 #define W_CHUNK 32
-
-/* x16 is never plain. */
-QB_INLINE void image_plain(const uint8_t *const p[8], size_t at, uint8_t *image)
-{
-    (void)p;
-    (void)at;
-    (void)image;
-}
 
 QB_INLINE void read_header(struct block8 b, struct header8 h)
 {
