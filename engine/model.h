@@ -55,7 +55,7 @@ struct qb_model {
 };
 
 struct qb_model_options {
-    enum qb_layout_id layout;        /* PLAIN = as stored; AUTO = by the set */
+    enum qb_layout_id layout;        /* PLAIN = as stored; AUTO = by the set; X16: R16 where there is none */
     const struct qb_kernel_set *set; /* for AUTO, and to repack */
     struct qb_pool *pool;            /* repacks, synthesizes and touches memory first */
     uint64_t seed;                   /* synthetic models */

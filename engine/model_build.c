@@ -131,6 +131,8 @@ static enum qb_layout_id wanted_layout(const struct qb_build *b, const struct qb
         return p->from;
     if (want == QB_LAYOUT_AUTO)
         want = qb_kernel_set_auto_layout(b->o->set, p->format, n_rows, b->o->thread_gbs);
+    if (want == QB_LAYOUT_X16 && !qb_expansion_of(p->format))
+        want = QB_LAYOUT_R16;
     if (qb_layout_fits(want, p->format, n_rows))
         return want;
     b->model->n_stayed_plain++;

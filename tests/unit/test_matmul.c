@@ -60,7 +60,7 @@ static struct qb_matrix make_matrix(const struct qb_format *f, enum qb_layout_id
                                     int64_t cols, uint64_t seed)
 {
     struct qb_matrix m = {f, qb_layout_fits(layout, f, rows) ? layout : QB_LAYOUT_PLAIN, rows, cols, NULL};
-    size_t row_bytes = qb_matrix_row_bytes(&m);
+    size_t row_bytes = qb_format_bytes(f, cols), packed_bytes = qb_matrix_row_bytes(&m);
     uint8_t *plain = get((size_t)rows * row_bytes);
     struct qb_rng rng;
     qb_rng_init(&rng, seed, 0);
@@ -72,11 +72,11 @@ static struct qb_matrix make_matrix(const struct qb_format *f, enum qb_layout_id
         m.data = plain;
         return m;
     }
-    uint8_t *packed = get((size_t)rows * row_bytes);
+    uint8_t *packed = get((size_t)rows * packed_bytes);
     int step = qb_layout_get(m.layout)->rows;
     for (int64_t r = 0; r < rows; r += step)
         qb_layout_pack(m.layout, f, cols, plain + (size_t)r * row_bytes, row_bytes,
-                       packed + (size_t)r * row_bytes);
+                       packed + (size_t)r * packed_bytes);
     free(plain);
     m.data = packed;
     return m;
@@ -212,8 +212,8 @@ static void compare(const float *out, size_t ldo, const double *want, int64_t n_
     }
 }
 
-static const enum qb_format_id formats[] = {QB_FORMAT_Q4_0, QB_FORMAT_Q4_K, QB_FORMAT_Q6_K,
-                                            QB_FORMAT_F16,  QB_FORMAT_Q5_1, QB_FORMAT_BF16};
+static const enum qb_format_id formats[] = {QB_FORMAT_Q4_0, QB_FORMAT_Q4_K, QB_FORMAT_Q6_K, QB_FORMAT_F16,
+                                            QB_FORMAT_Q5_1, QB_FORMAT_BF16, QB_FORMAT_IQ3_S};
 static const int batches[] = {1, 2, 4, 5, 9, 40, 101};
 
 #define N_PRODUCTS 4
@@ -263,6 +263,11 @@ static void products(const struct qb_kernel_set *set, const struct qb_format *f,
     free(storage);
 }
 
+static enum qb_layout_id interleaved(enum qb_format_id f)
+{
+    return qb_expansion_of(qb_format_get(f)) ? QB_LAYOUT_X16 : QB_LAYOUT_R16;
+}
+
 static void products_match(void **state)
 {
     (void)state;
@@ -272,8 +277,8 @@ static void products_match(void **state)
                 for (int n = 1; n < 4; n++)
                     if (is_needed(s, batches[b], n))
                         products(&sets[s], qb_format_get(formats[f]),
-                                 (f + b + (size_t)n) % 2 ? QB_LAYOUT_PLAIN : QB_LAYOUT_R16, batches[b],
-                                 n == 2 ? 256 : 768, n);
+                                 (f + b + (size_t)n) % 2 ? QB_LAYOUT_PLAIN : interleaved(formats[f]),
+                                 batches[b], n == 2 ? 256 : 768, n);
 }
 
 static void gate_up(const struct qb_kernel_set *set, const struct qb_format *f, int64_t rows, int n_cols,

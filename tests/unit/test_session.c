@@ -205,6 +205,38 @@ static void layouts_hold_the_same_model(void **state)
     qb_model_close(r16);
 }
 
+/* Every codebook format in x16, the other tensors of its file type in r16. */
+static void expanded_blocks_hold_the_same_model(void **state)
+{
+    static const char *const ftypes[] = {"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S"};
+    const size_t n = N_TOKENS * N_VOCAB;
+    (void)state;
+    for (size_t i = 0; i < QB_ARRAY_LEN(ftypes); i++) {
+        struct qb_model *plain = synthesize("llama", ftypes[i], QB_LAYOUT_PLAIN, 1);
+        struct qb_model *x16 = synthesize("llama", ftypes[i], QB_LAYOUT_X16, 2);
+        assert_int_equal(plain->hash, x16->hash);
+        assert_int_equal(plain->tensor_bytes, x16->tensor_bytes);
+        assert_int_equal(x16->layers[1].gate.layout, QB_LAYOUT_X16);
+        assert_int_equal(x16->n_stayed_plain, 0);
+        float *want = evaluate(plain, &reference, 1, 512, N_TOKENS, N_TOKENS);
+        float *same = evaluate(x16, &reference, 2, 512, N_TOKENS, N_TOKENS);
+        assert_true(nmse(same, want, n) < 1e-10);
+        for (int step = 1; step <= N_TOKENS; step += N_TOKENS - 1) {
+            float *a = evaluate(plain, &kernels, 1, 512, N_TOKENS, step);
+            float *b = evaluate(x16, &kernels, 2, 512, N_TOKENS, step);
+            /* sums in another order may round an activation the other way, which a hundredth of the
+             * rounding's own 7e-4 allows for */
+            assert_true(nmse(b, a, n) < 7e-6);
+            free(a);
+            free(b);
+        }
+        free(want);
+        free(same);
+        qb_model_close(plain);
+        qb_model_close(x16);
+    }
+}
+
 static void historical_file_types_come_interleaved(void **state)
 {
     (void)state;
@@ -597,6 +629,7 @@ int main(void)
         cmocka_unit_test(cutting_changes_nothing),
         cmocka_unit_test(kernels_stay_near_the_reference),
         cmocka_unit_test(layouts_hold_the_same_model),
+        cmocka_unit_test(expanded_blocks_hold_the_same_model),
         cmocka_unit_test(historical_file_types_come_interleaved),
         cmocka_unit_test(rows_that_do_not_fit_stay),
         cmocka_unit_test(split_keys_add_up),
