@@ -208,7 +208,9 @@ uint64_t qb_subject_bytes(const struct qb_quality_lab *l, const struct qb_subjec
     uint64_t session = l->base.model ? qb_session_bytes(l->base.model, &o) : (uint64_t)64 << 20;
     if (s->failed || s->is_base)
         return 0;
-    return session + s->plan.tensor_bytes * (s->variant.layout == QB_LAYOUT_PLAIN ? 1 : 2);
+    /* x16 takes 1.7 times the bytes at most */
+    int copies = s->variant.layout == QB_LAYOUT_PLAIN ? 1 : s->variant.layout == QB_LAYOUT_X16 ? 3 : 2;
+    return session + s->plan.tensor_bytes * (uint64_t)copies;
 }
 
 /* Room for the rows of a model with n_vocab tokens. */

@@ -1,15 +1,13 @@
 /*
  * GEMV of IQ1_M in x16 for AVX-VNNI.
  */
-#include "kernels/x86/weights_iq1_m_x16_avx2.h"
-
-#define W_SHIFT 4
+#include "kernels/x86/weights_avx2.h"
 
 QB_INLINE __m256i add_scaled(__m256i sum, __m256i pairs, __m256i scale)
 {
     return _mm256_dpwssd_avx_epi32(sum, pairs, scale);
 }
 
-#include "kernels/x86/weights_x16_gemv_avx2_tmpl.h"
+#include "kernels/x86/weights_iq1_m_x16_gemv_avx2_tmpl.h"
 
 W_GEMV(iq1_m, x16, avxvnni, ROWS8_R16)

@@ -1,14 +1,17 @@
 /*
- * GEMV of x16 formats of planes with a scale for 16 weights, for AVX2 and AVX-VNNI: int16 sums of two
- * products meet their integer scale where others meet ones. The includer defines W_ELEMS ... W_DEPTH
- * (weights_avx2_tmpl.h), W_SHIFT and
+ * GEMV of x16 formats of planes with a scale for 16 weights, for AVX2 and AVX-VNNI: int16 sums of products
+ * meet their integer scale where others meet ones. The includer defines W_ELEMS ... W_DEPTH and chunk_sub()
+ * and read_code() as weights_avx2_tmpl.h wants them, and
  *
- *   __m256 read_unit(struct block8 b);              what multiplies integer scales
- *   __m256i odd_scales(struct block8 b, int i);     those of 16s 4 i .. 4 i + 3, in bytes
+ *   __m256 read_unit(struct block8 b);
+ *            what multiplies integer scales
+ *   __m256i odd_scales(struct block8 b, int i);
+ *            those of 16s 4 i .. 4 i + 3, in bytes
  *   void plane_codes(struct block8 b, int h, int i, __m256i w[4]);
- *                                                   weights 4 i .. 4 i + 3 of the 32s in the planes of q[h],
- * as codes int chunk_sub(int c, int j), read_code          (weights_avx2_tmpl.h)
- *   __m256i add_scaled(__m256i sum, __m256i pairs, __m256i scale);  sum + pairs times scale, int16 by pairs
+ *            weights 4 i .. 4 i + 3 of the 32s in the planes of q[h], as codes, a vector a plane
+ *            or W_OWN_CHUNK and add_chunk(), see below
+ *   __m256i add_scaled(__m256i sum, __m256i pairs, __m256i scale);
+ *            sum + pairs times scale, int16 by pairs
  */
 
 #define W_SUB 256
@@ -40,6 +43,7 @@ QB_INLINE void start_offset(struct gemv_sums *sum, const struct block8 *b, const
     }
 }
 
+#ifndef W_OWN_CHUNK
 /* sum += the products of weights 4 i .. 4 i + 3 of chunk c (16 bytes, half of q[c / 2]); q: of the block. */
 QB_INLINE void add_codes(struct gemv_sums *sum, const struct block8 *b, int c, int i,
                          const __m256i scale[4][GEMV_VECS], const int8_t *q, int cols)
@@ -58,6 +62,16 @@ QB_INLINE void add_codes(struct gemv_sums *sum, const struct block8 *b, int c, i
     }
 }
 
+/* sum += the products of chunk c, a 16 in each plane. */
+QB_INLINE void add_chunk(struct gemv_sums *sum, const struct block8 *b, int c,
+                         const __m256i scale[4][GEMV_VECS], const int8_t *q, int cols)
+{
+    QB_UNROLL
+    for (int i = 0; i < 4; i++)
+        add_codes(sum, b, c, i, scale, q, cols);
+}
+#endif
+
 QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_t n, int cols,
                           struct gemv_sums *sum, const uint8_t *ahead)
 {
@@ -72,9 +86,7 @@ QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_
             const int j = x / GEMV_VECS, v = x % GEMV_VECS;
             scale[j][v] = twice_byte(odd_scales(b[v], j), c, false);
         }
-        QB_UNROLL
-        for (int i = 0; i < 4; i++)
-            add_codes(sum, b, c, i, scale, a->q + n * W_ELEMS * cols, cols);
+        add_chunk(sum, b, c, scale, a->q + n * W_ELEMS * cols, cols);
     }
 }
 
