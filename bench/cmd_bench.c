@@ -14,11 +14,6 @@
 
 static const char *const numa_choices[] = {"compact", "distribute", "isolate", NULL};
 static const char *const preset_choices[] = {"default", "quick", "card", NULL};
-static const char *const layout_choices[] = {
-#define QB_LAYOUT(id, name, ...) name,
-#include "kernels/layouts.def"
-#undef QB_LAYOUT
-    "auto", NULL};
 static const char *const kv_choices[] = {"f16", "q8_0", "f32", NULL};
 
 #define AT(member) offsetof(struct qb_bench_options, member)
@@ -70,7 +65,7 @@ static const struct qb_option options[] = {
          "a file runs in its own type. A file in another type is quantized in memory.",
          NULL, NULL),
     STRING("layout", NULL, layout, "LAYOUT",
-           "Layout of formats without @LAYOUT: plain, 4x4, 4x8, 8x8, r16, x16 or auto.", layout_choices),
+           "Layout of formats without @LAYOUT: plain, 4x4, 4x8, 8x8, r16, x16 or auto.", qb_layout_names),
     INTS("n-prompt", "p", n_prompt, "Prompt tokens, 0 = no such test (default 512,1024).", NULL, 0, 1000000),
     INTS("n-gen", "n", n_gen, "Generated tokens, 0 = no such test (default 128).", NULL, 0, 1000000),
     LIST("prompt-gen", "pg", pg, "P,N", "Prompt and generation under one clock.", NULL, NULL),

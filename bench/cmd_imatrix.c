@@ -10,7 +10,6 @@
 #include <string.h>
 
 static const char *const path_choices[] = {"kernels", "reference", NULL};
-static const char *const layout_choices[] = {"plain", "4x4", "4x8", "8x8", "r16", "x16", "auto", NULL};
 static const char *const kv_choices[] = {"f16", "q8_0", "f32", NULL};
 static const char *const form_choices[] = {"auto", "gguf", "dat", NULL};
 
@@ -78,7 +77,7 @@ static const struct qb_option options[] = {
            path_choices),
     {"isa", NULL, QB_OPT_STRING, AT(isa), "ISA", "Highest instruction set level (see 'qbench kernels list').",
      "auto", 0, 0, NULL},
-    CHOICE("layout", NULL, layout, "LAYOUT", "Layout of the weights in memory.", "plain", layout_choices),
+    CHOICE("layout", NULL, layout, "LAYOUT", "Layout of the weights in memory.", "plain", qb_layout_names),
     CHOICE("cache-type-k", "ctk", type_k, "TYPE", "Format of the K cache.", "f16", kv_choices),
     CHOICE("cache-type-v", "ctv", type_v, "TYPE", "Format of the V cache.", "f16", kv_choices),
     INT("batch-size", "b", n_batch, "Most tokens in one evaluation.", "2048", 1, 1000000),
@@ -102,7 +101,7 @@ static void settle(struct qb_imatrix_options *o)
 {
     enum qb_layout_id layout;
     enum qb_kv_type k, v;
-    if (!qb_layout_parse(layout_choices[o->layout], &layout) ||
+    if (!qb_layout_parse(qb_layout_names[o->layout], &layout) ||
         !qb_kv_type_parse(kv_choices[o->type_k], &k) || !qb_kv_type_parse(kv_choices[o->type_v], &v))
         QB_BUG("a choice of 'imatrix' is unknown");
     o->layout = (int)layout;

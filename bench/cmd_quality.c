@@ -9,7 +9,6 @@
 #include <stddef.h>
 
 static const char *const path_choices[] = {"kernels", "reference", NULL};
-static const char *const layout_choices[] = {"plain", "4x4", "4x8", "8x8", "r16", "x16", "auto", NULL};
 static const char *const kv_choices[] = {"auto", "f16", "q8_0", "f32", NULL};
 
 #define AT(member) offsetof(struct qb_quality_options, member)
@@ -50,7 +49,7 @@ static const struct qb_option options[] = {
      qb_isa_choices},
     {"layout", NULL, QB_OPT_STRING, AT(layout), "LAYOUT",
      "Layout of the weights in memory where a format names none: plain, 4x4, 4x8, 8x8, r16, x16 or auto.",
-     "plain", 0, 0, layout_choices},
+     "plain", 0, 0, qb_layout_names},
     {"cache-type-k", "ctk", QB_OPT_CHOICE, AT(type_k), "TYPE",
      "Format of the K cache; auto: f16, on the reference path f32.", "auto", 0, 0, kv_choices},
     {"cache-type-v", "ctv", QB_OPT_CHOICE, AT(type_v), "TYPE", "Format of the V cache.", "auto", 0, 0,

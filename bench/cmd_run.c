@@ -20,7 +20,6 @@ struct target {
 };
 
 static const char *const path_choices[] = {"kernels", "reference", NULL};
-static const char *const layout_choices[] = {"plain", "4x4", "4x8", "8x8", "r16", "x16", "auto", NULL};
 static const char *const kv_choices[] = {"f16", "q8_0", "f32", NULL};
 
 #define AT(member) offsetof(struct target, member)
@@ -54,7 +53,7 @@ static const struct qb_option options[] = {
     {"isa", NULL, QB_OPT_CHOICE, AT(isa), "ISA", "Highest instruction set level.", "auto", 0, 0,
      qb_isa_choices},
     {"layout", NULL, QB_OPT_CHOICE, AT(layout), "LAYOUT", "Layout of the weights in memory.", "plain", 0, 0,
-     layout_choices},
+     qb_layout_names},
     {"cache-type-k", "ctk", QB_OPT_CHOICE, AT(type_k), "TYPE", "Format of the K cache.", "f16", 0, 0,
      kv_choices},
     {"cache-type-v", "ctv", QB_OPT_CHOICE, AT(type_v), "TYPE", "Format of the V cache.", "f16", 0, 0,
@@ -103,7 +102,7 @@ static enum qb_status open_model(struct runner *r, struct qb_err *err)
     enum qb_isa isa;
     enum qb_layout_id layout;
     if (!qb_isa_parse(qb_isa_choices[r->t->isa], &isa) ||
-        !qb_layout_parse(layout_choices[r->t->layout], &layout))
+        !qb_layout_parse(qb_layout_names[r->t->layout], &layout))
         QB_BUG("a choice of 'run' is unknown");
     bool reference = r->t->path == 1;
     QB_TRY(reference ? qb_kernel_set_select_reference(&r->set, isa, err)

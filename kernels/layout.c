@@ -18,6 +18,13 @@ static const struct qb_layout layouts[] = {
 #undef QB_LAYOUT
 };
 
+const char *const qb_layout_names[QB_LAYOUT_COUNT + 2] = {
+#define QB_LAYOUT(id, name, ...) name,
+#include "kernels/layouts.def"
+#undef QB_LAYOUT
+    "auto",
+};
+
 #define MAX_ROWS 16
 
 /* How the blocks of one format lie in one layout. */

@@ -23,6 +23,9 @@ struct qb_layout {
     int chunk; /* bytes of one row at a time */
 };
 
+/* The names of all layouts and "auto", then NULL: what an option may be. */
+extern const char *const qb_layout_names[QB_LAYOUT_COUNT + 2];
+
 const struct qb_layout *qb_layout_get(enum qb_layout_id id);
 /* "plain", "4x4", ..., "r16", "auto"; false when unknown. */
 bool qb_layout_parse(const char *name, enum qb_layout_id *out);

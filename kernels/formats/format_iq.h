@@ -87,6 +87,13 @@ static inline uint32_t qb_get_levels(uint8_t q[2][32], int g)
     return (uint32_t)((bytes | bytes >> 24) & 0xffff);
 }
 
+/* 8 bits, to 0 or 1 in a byte each. */
+static inline uint64_t qb_spread_bits(uint8_t bits)
+{
+    uint64_t one = (bits * 0x0101010101010101ull) & 0x8040201008040201ull;
+    return (one + 0x7f7f7f7f7f7f7f7full) >> 7 & 0x0101010101010101ull;
+}
+
 /* The nibble of 16s number s (kernels/expansion.h), where zeros are. */
 static inline void qb_put_scale(uint8_t scales[8], int s, int code)
 {

@@ -75,10 +75,8 @@ static int sign_bit(int g)
 static void put_group(struct qb_expanded_signed *e, int g, struct qb_iq_group group)
 {
     uint64_t signs;
-    uint64_t one = (group.signs * 0x0101010101010101ull) & 0x8040201008040201ull;
-    one = (one + 0x7f7f7f7f7f7f7f7full) >> 7 & 0x0101010101010101ull;
     memcpy(&signs, e->signs + g % 4 * 8, sizeof signs);
-    signs |= one << sign_bit(g);
+    signs |= qb_spread_bits(group.signs) << sign_bit(g);
     memcpy(e->signs + g % 4 * 8, &signs, sizeof signs);
     qb_put_levels(e->q, g, group.levels);
 }

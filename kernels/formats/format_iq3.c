@@ -61,18 +61,11 @@ static uint32_t spread_levels(uint32_t point)
     return (pairs | pairs << 5) & 0x07070707u;
 }
 
-/* 8 bits, to 15 or 0 in a byte each. */
-static uint64_t spread_signs(uint8_t signs)
-{
-    uint64_t one = (signs * 0x0101010101010101ull) & 0x8040201008040201ull;
-    return ((one + 0x7f7f7f7f7f7f7f7full) >> 7 & 0x0101010101010101ull) * 15;
-}
-
 /* 8 weights, to a nibble in a byte each. */
 static uint64_t nibbles_of(struct qb_iq_group g)
 {
     uint64_t levels = spread_levels(g.levels & 0xfff) | (uint64_t)spread_levels(g.levels >> 12) << 32;
-    return (levels + 0x0808080808080808ull) ^ spread_signs(g.signs);
+    return (levels + 0x0808080808080808ull) ^ qb_spread_bits(g.signs) * 15;
 }
 
 /* 32 weights from their groups of 8. */
