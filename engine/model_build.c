@@ -7,6 +7,7 @@
 #include "engine/model_build.h"
 
 #include "base/clock.h"
+#include "engine/layout_choice.h"
 #include "engine/matmul.h"
 #include "engine/synth.h"
 
@@ -123,14 +124,26 @@ static bool only_looked_up(const struct qb_build *b, const struct qb_part *p)
     return p->matrix == &b->model->token_embd && !b->model->hp.tied_embeddings;
 }
 
-static enum qb_layout_id wanted_layout(const struct qb_build *b, const struct qb_part *p)
+/* What @auto means; a format is tried once. */
+static enum qb_layout_id auto_layout(struct qb_build *b, const struct qb_format *f, int64_t n_rows)
+{
+    enum qb_layout_id best = qb_kernel_set_auto_layout(b->o->set, f, n_rows);
+    if (best != QB_LAYOUT_R16)
+        return best;
+    if (!b->tried[f->id])
+        b->expands[f->id] = qb_x16_is_faster(b->o->set, f, b->o->thread_gbs);
+    b->tried[f->id] = true;
+    return b->expands[f->id] ? QB_LAYOUT_X16 : best;
+}
+
+static enum qb_layout_id wanted_layout(struct qb_build *b, const struct qb_part *p)
 {
     int64_t n_rows = p->spec.ne[1];
     enum qb_layout_id want = b->o->layout;
     if (want == QB_LAYOUT_PLAIN || only_looked_up(b, p))
         return p->from;
     if (want == QB_LAYOUT_AUTO)
-        want = qb_kernel_set_auto_layout(b->o->set, p->format, n_rows, b->o->thread_gbs);
+        want = auto_layout(b, p->format, n_rows);
     if (want == QB_LAYOUT_X16 && !qb_expansion_of(p->format))
         want = QB_LAYOUT_R16;
     if (qb_layout_fits(want, p->format, n_rows))

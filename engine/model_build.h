@@ -31,6 +31,8 @@ struct qb_build {
     uint8_t *rows;                          /* a piece of plain rows for every worker, */
     size_t piece_bytes;                     /* at least 16 of the longest */
     size_t row_bytes;                       /* the longest row */
+    bool tried[QB_FORMAT_COUNT];            /* does x16 pay for a format? Known, */
+    bool expands[QB_FORMAT_COUNT];          /* and it does */
     uint64_t *touch_ns;                     /* what the faults of every worker took */
 };
 

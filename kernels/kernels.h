@@ -264,12 +264,10 @@ enum qb_status qb_kernel_set_select_reference(struct qb_kernel_set *set, enum qb
                                               struct qb_err *err);
 /* The registry row behind a slot of the set (for reports and `kernels list`), NULL when the slot is empty. */
 const struct qb_kernel *qb_kernel_set_row(const struct qb_kernel_set *set, enum qb_op op, int key, int key2);
-/*
- * The layout that is fastest for a format under this set (what @auto means), given the row count.
- * @param thread_gbs  GB/s that a thread reads while all do; 0: not known, the layouts of more bytes are out
- */
+/* The layout of no more bytes that is fastest for a format under this set (what @auto means, but for x16:
+ * engine/layout_choice.h), given the row count. */
 enum qb_layout_id qb_kernel_set_auto_layout(const struct qb_kernel_set *set, const struct qb_format *f,
-                                            int64_t n_rows, double thread_gbs);
+                                            int64_t n_rows);
 /*
  * Batches of so many columns go to matrix units, where a set has them: with fewer, splitting panels costs
  * more than it saves (docs/performance.md). Planes of int8, one plane of bf16, two and more; BF16 is not

@@ -225,26 +225,8 @@ static enum qb_isa layout_level(const struct qb_kernel_set *set, const struct qb
     return gemv->isa < panel->isa ? gemv->isa : panel->isa;
 }
 
-/* Is x16 faster than r16 where a thread reads so much? */
-static bool x16_pays(const struct qb_kernel_set *set, const struct qb_format *f, double thread_gbs)
-{
-    static const struct {
-        enum qb_format_id format;
-        enum qb_isa isa;
-        double gbs;
-    } from[] = {
-#define QB_X16_PAYS(format, isa, gbs) {QB_FORMAT_##format, QB_ISA_##isa, gbs},
-#include "kernels/expansions.def"
-    };
-    const struct qb_kernel *r16 = qb_kernel_set_row(set, QB_OP_GEMV, f->id, QB_LAYOUT_R16);
-    for (size_t i = 0; i < QB_ARRAY_LEN(from); i++)
-        if (from[i].format == f->id && r16 && from[i].isa == r16->isa)
-            return thread_gbs > from[i].gbs;
-    return false;
-}
-
 enum qb_layout_id qb_kernel_set_auto_layout(const struct qb_kernel_set *set, const struct qb_format *f,
-                                            int64_t n_rows, double thread_gbs)
+                                            int64_t n_rows)
 {
     static const enum qb_layout_id preference[] = {QB_LAYOUT_R16, QB_LAYOUT_8X8, QB_LAYOUT_8X4, QB_LAYOUT_4X8,
                                                    QB_LAYOUT_4X4};
@@ -256,9 +238,7 @@ enum qb_layout_id qb_kernel_set_auto_layout(const struct qb_kernel_set *set, con
         best = preference[i];
         best_level = layout_level(set, f, best);
     }
-    if (best_level < layout_level(set, f, QB_LAYOUT_PLAIN))
-        return QB_LAYOUT_PLAIN;
-    return best == QB_LAYOUT_R16 && x16_pays(set, f, thread_gbs) ? QB_LAYOUT_X16 : best;
+    return best_level >= layout_level(set, f, QB_LAYOUT_PLAIN) ? best : QB_LAYOUT_PLAIN;
 }
 
 enum qb_act_kind qb_kernel_set_act(const struct qb_kernel_set *set, const struct qb_format *f, int n_cols)

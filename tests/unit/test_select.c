@@ -260,7 +260,7 @@ static void scalar_set_takes_no_copies(void **state)
     assert_int_equal(qb_kernel_set_select(&set, QB_ISA_SCALAR, NULL), QB_OK);
     assert_false(set.bf16);
     for (int f = 0; f < QB_FORMAT_COUNT; f++)
-        assert_int_equal(qb_kernel_set_auto_layout(&set, qb_format_get((enum qb_format_id)f), 64, 100),
+        assert_int_equal(qb_kernel_set_auto_layout(&set, qb_format_get((enum qb_format_id)f), 64),
                          QB_LAYOUT_PLAIN);
     assert_int_equal(qb_kernel_set_act(&set, qb_format_get(QB_FORMAT_BF16), 64), QB_ACT_F32);
     assert_int_equal(qb_kernel_set_tile_class(&set, qb_format_get(QB_FORMAT_BF16), QB_MANY_COLS),
@@ -275,34 +275,9 @@ static void auto_layout_fits_the_rows(void **state)
     for (int f = 0; f < QB_FORMAT_COUNT; f++) {
         const struct qb_format *format = qb_format_get((enum qb_format_id)f);
         for (int rows = 1; rows < 70; rows++)
-            assert_true(qb_layout_fits(qb_kernel_set_auto_layout(&set, format, rows, rows), format, rows));
+            assert_true(qb_layout_fits(qb_kernel_set_auto_layout(&set, format, rows), format, rows));
         if (set.isa >= QB_ISA_AVX2)
-            assert_int_equal(qb_kernel_set_auto_layout(&set, format, 64, 0), QB_LAYOUT_R16);
-    }
-}
-
-/* More bytes pay where threads wait for operations: from some bandwidth on, for ever. */
-static void auto_layout_expands_with_bandwidth(void **state)
-{
-    (void)state;
-    for (int isa = QB_ISA_AVX2; isa <= (int)qb_cpu_isa(); isa++) {
-        struct qb_kernel_set set;
-        int n_expanded = 0;
-        if (!qb_cpu_runs((enum qb_isa)isa))
-            continue;
-        assert_int_equal(qb_kernel_set_select(&set, (enum qb_isa)isa, NULL), QB_OK);
-        for (int f = 0; f < QB_FORMAT_COUNT; f++) {
-            const struct qb_format *format = qb_format_get((enum qb_format_id)f);
-            bool expanded = false;
-            for (double gbs = 0; gbs < 1000; gbs++) {
-                enum qb_layout_id layout = qb_kernel_set_auto_layout(&set, format, 64, gbs);
-                assert_true(layout == QB_LAYOUT_X16 || (layout == QB_LAYOUT_R16 && !expanded));
-                expanded = layout == QB_LAYOUT_X16;
-            }
-            assert_true(!expanded || qb_expansion_of(format));
-            n_expanded += expanded;
-        }
-        assert_true(n_expanded > 0);
+            assert_int_equal(qb_kernel_set_auto_layout(&set, format, 64), QB_LAYOUT_R16);
     }
 }
 
@@ -319,7 +294,7 @@ static void reference_path_is_f32(void **state)
         assert_null(qb_kernel_set_row(&set, QB_OP_DECODE_PANEL, f, QB_LAYOUT_PLAIN));
         assert_int_equal(qb_kernel_set_act(&set, format, 64), QB_ACT_F32);
         assert_int_equal(qb_kernel_set_tile_class(&set, format, QB_MANY_COLS), QB_TILE_F32);
-        assert_int_equal(qb_kernel_set_auto_layout(&set, format, 64, 0), QB_LAYOUT_PLAIN);
+        assert_int_equal(qb_kernel_set_auto_layout(&set, format, 64), QB_LAYOUT_PLAIN);
     }
     assert_non_null(set.tile[QB_TILE_F32]);
     assert_non_null(set.act[QB_ACT_F32]);
@@ -400,7 +375,6 @@ int main(void)
         cmocka_unit_test(bf16_from_its_level_up),
         cmocka_unit_test(scalar_set_takes_no_copies),
         cmocka_unit_test(auto_layout_fits_the_rows),
-        cmocka_unit_test(auto_layout_expands_with_bandwidth),
         cmocka_unit_test(reference_path_is_f32),
         cmocka_unit_test(classes_follow_the_formats),
         cmocka_unit_test(classes_follow_the_panels),
