@@ -105,6 +105,13 @@ DEFINE_EXPAND(IQ2_XXS, xxs, 32)
 DEFINE_EXPAND(IQ2_XS, xs, 16)
 DEFINE_EXPAND(IQ2_S, s, 16)
 
+/* Nibble s of 8 bytes of zeros is that of 16s number s. */
+static void get_scales(const struct qb_expanded_signed *e, uint8_t scales[8])
+{
+    for (int s = 0; s < 16; s++)
+        scales[s / 2] |= (uint8_t)(qb_get_scale(e->scales, s) << (s % 2 * 4));
+}
+
 void qb_contract_IQ2_XXS(const void *expanded, void *block)
 {
     struct qb_expanded_signed e;
@@ -133,8 +140,7 @@ void qb_contract_IQ2_XS(const void *expanded, void *block)
         int index = qb_codebook_find(qb_codebook_iq2xs, 512, g.levels);
         b->qs[q] = (uint16_t)(index | (g.signs & 127) << 9);
     }
-    for (int s = 0; s < 16; s++)
-        b->scales[s / 2] |= (uint8_t)(qb_get_scale(e.scales, s) << (s % 2 * 4));
+    get_scales(&e, b->scales);
 }
 
 void qb_contract_IQ2_S(const void *expanded, void *block)
@@ -150,6 +156,5 @@ void qb_contract_IQ2_S(const void *expanded, void *block)
         b->qh[q / 4] |= (uint8_t)(index >> 8 << (q % 4 * 2));
         b->signs[q] = g.signs;
     }
-    for (int s = 0; s < 16; s++)
-        b->scales[s / 2] |= (uint8_t)(qb_get_scale(e.scales, s) << (s % 2 * 4));
+    get_scales(&e, b->scales);
 }

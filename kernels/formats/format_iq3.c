@@ -89,31 +89,22 @@ static struct qb_iq_group group_of(const uint8_t q[16], int k)
     return g;
 }
 
-/* Scales and weights of a block whose groups are PREFIX_group(). */
-#define PUT_EXPANDED(PREFIX, b, out)                                                                         \
-    for (int k = 0; k < 8; k++) {                                                                            \
-        struct qb_iq_group g[4];                                                                             \
-        for (int i = 0; i < 4; i++)                                                                          \
-            g[i] = PREFIX##_group(b, 4 * k + i);                                                             \
-        put_nibbles((out)->q[k], g);                                                                         \
-        (out)->scales[k / 2] |= (uint8_t)(PREFIX##_scale(b, k) / 2 << (k % 2 * 4));                          \
+#define DEFINE_EXPAND(id, PREFIX)                                                                            \
+    void qb_expand_##id(const void *block, void *expanded)                                                   \
+    {                                                                                                        \
+        const struct qb_block_##id *b = block;                                                               \
+        struct qb_expanded_nibbles *out = expanded;                                                          \
+        *out = (struct qb_expanded_nibbles){.d = b->d};                                                      \
+        for (int k = 0; k < 8; k++) {                                                                        \
+            struct qb_iq_group g[4];                                                                         \
+            for (int i = 0; i < 4; i++)                                                                      \
+                g[i] = PREFIX##_group(b, 4 * k + i);                                                         \
+            put_nibbles(out->q[k], g);                                                                       \
+            out->scales[k / 2] |= (uint8_t)(PREFIX##_scale(b, k) / 2 << (k % 2 * 4));                        \
+        }                                                                                                    \
     }
-
-void qb_expand_IQ3_XXS(const void *block, void *expanded)
-{
-    const struct qb_block_IQ3_XXS *b = block;
-    struct qb_expanded_nibbles *out = expanded;
-    *out = (struct qb_expanded_nibbles){.d = b->d};
-    PUT_EXPANDED(xxs, b, out)
-}
-
-void qb_expand_IQ3_S(const void *block, void *expanded)
-{
-    const struct qb_block_IQ3_S *b = block;
-    struct qb_expanded_nibbles *out = expanded;
-    *out = (struct qb_expanded_nibbles){.d = b->d};
-    PUT_EXPANDED(s, b, out)
-}
+DEFINE_EXPAND(IQ3_XXS, xxs)
+DEFINE_EXPAND(IQ3_S, s)
 
 void qb_contract_IQ3_XXS(const void *expanded, void *block)
 {

@@ -43,17 +43,4 @@ QB_INLINE void plane_codes(struct block8 b, int h, int i, __m256i w[4])
     }
 }
 
-/* Chunk c: 16 bytes, half of q[c / 2]. */
-QB_INLINE int chunk_sub(int c, int j)
-{
-    return 4 * j + c;
-}
-
-QB_INLINE __m256i read_code(struct block8 b, int c, int j, int i)
-{
-    __m256i w[4];
-    plane_codes(b, c / 2, c % 2 * 4 + i, w);
-    return w[j];
-}
-
 #endif

@@ -1,7 +1,7 @@
 /*
  * GEMV of x16 formats of planes with a scale for 16 weights, for AVX2 and AVX-VNNI: int16 sums of products
- * meet their integer scale where others meet ones. The includer defines W_ELEMS ... W_DEPTH and chunk_sub()
- * and read_code() as weights_avx2_tmpl.h wants them, and
+ * meet their integer scale where others meet ones. The includer defines W_ELEMS ... W_DEPTH as
+ * weights_avx2_tmpl.h wants them, and
  *
  *   __m256 read_unit(struct block8 b);
  *            what multiplies integer scales
@@ -90,4 +90,4 @@ QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_
     }
 }
 
-#include "kernels/x86/weights_avx2_tmpl.h"
+#include "kernels/x86/weights_x16_planes_avx2_tmpl.h"
