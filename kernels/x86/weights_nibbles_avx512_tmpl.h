@@ -16,6 +16,7 @@
 
 QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct header *h)
 {
+    const __m512 odd_floats = _mm512_setr_ps(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
     __m512i scales = _mm512_loadu_si512(s->p[0] + 16 * 2);
     h->d = _mm512_mul_ps(rows16_scale(s, 0, 0, kind), _mm512_set1_ps(W_UNIT));
     QB_UNROLL
@@ -23,20 +24,23 @@ QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct
         __m512i twice = i == 0 ? _mm512_slli_epi32(scales, 1) : _mm512_srli_epi32(scales, 4 * i - 1);
         __m512i odd = _mm512_ternarylogic_epi32(twice, _mm512_set1_epi32(30), _mm512_set1_epi32(1),
                                                 0xea); /* (a & b) | c */
-        h->scale[i] = _mm512_mul_ps(h->d, _mm512_cvtepi32_ps(odd));
+        h->scale[i] =
+            _mm512_mul_ps(h->d, _mm512_permutexvar_ps(_mm512_srli_epi32(scales, 4 * i), odd_floats));
         h->scale_pair[i / 2] = i % 2 == 0 ? odd : pack_pair(h->scale_pair[i / 2], odd);
     }
 }
 
+/* Of an index vpermb takes six bits, of which four mean something here: the table repeats. */
 QB_INLINE void read_chunk(const struct rows16 *s, enum rows16_kind kind, int c, __m512i w[8])
 {
     const __m512i levels = _mm512_broadcast_i32x4(_mm_setr_epi8(W_LEVELS));
     __m512i v[4];
     rows16_load(s, 6 + 16 * c, kind, v);
-    split_nibbles(v, w);
     QB_UNROLL
-    for (int i = 0; i < 8; i++)
-        w[i] = _mm512_shuffle_epi8(levels, w[i]);
+    for (int i = 0; i < 4; i++) { /* low nibbles are the first 16 */
+        w[i] = _mm512_permutexvar_epi8(v[i], levels);
+        w[4 + i] = _mm512_permutexvar_epi8(_mm512_srli_epi16(v[i], 4), levels);
+    }
 }
 
 QB_INLINE int chunk_sub(int c, int j)
