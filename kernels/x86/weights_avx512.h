@@ -9,7 +9,7 @@
 
 /* The scales of one block of 16 rows, lane = row. */
 struct header {
-    __m512 scale[16];      /* one per sub-block */
+    __m512 scale[16];      /* one per sub-block; integers if there is a scale_pair */
     __m512 min_f32;        /* QB_MIN_F32 (blocks of 32) */
     __m512i min_pair[8];   /* QB_MIN_I16 (4), QB_MIN_I16_16: minima 2i (low half) and 2i + 1 */
     __m512 min_scale;      /* of the integer minima */
@@ -221,7 +221,7 @@ QB_INLINE void read_k_scales(const struct rows16 *s, enum rows16_kind kind, stru
         h->scale_pair[2 * i + 1] = byte_pair(sc[i], 1);
         QB_UNROLL
         for (int j = 0; j < 4; j++)
-            h->scale[4 * i + j] = _mm512_mul_ps(h->d, byte_as_float(sc[i], j));
+            h->scale[4 * i + j] = byte_as_float(sc[i], j);
     }
 }
 

@@ -9,7 +9,8 @@
  *   W_SHIFT        of the code offset, or QB_OFFSET_NONE
  *   W_MIN          enum qb_min_kind
  *   W_CHUNK        weights per chunk; 32 in blocks of 64 and 128
- *   W_CUT          for panels of integer scales: qb_format.cut of kernels/panel_forms.def
+ *   W_CUT          for panels of integer scales (all blocks of 256 with sub-blocks): qb_format.cut of
+ *                  kernels/panel_forms.def
  *   void read_header(const struct rows16 *s, enum rows16_kind kind, struct header *h);
  *                  all scales (and minima) of the block
  *   void read_chunk(const struct rows16 *s, enum rows16_kind kind, int c, __m512i w[W_CHUNK / 4]);
@@ -121,45 +122,80 @@ QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, _
     }
 }
 #else
-/* acc[c] += what one block adds to 16 rows; sub-blocks of 16 or 32 meet their scale one by one. */
+/* part[c] += run number `sub` of a block; q, nsum: of the block. */
+QB_INLINE void add_run(__m512 *part, const __m512i *w, const __m512 *scale, int sub, const int8_t *q,
+                       const int32_t *nsum, int cols)
+{
+    QB_UNROLL
+    for (int i = 0; i < cols; i++) {
+        __m512i start = gemv_offset(nsum + sub * cols + i);
+        __m512i dot = run_dot(start, w, W_RUN_VECS, q + sub * W_RUN * cols, i, cols);
+        part[i] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), scale[sub], part[i]);
+    }
+}
+
+#if W_ACT == 256
+/* acc[c] += what one block adds to 16 rows; sub-blocks meet integers, all of them what multiplies these. */
 QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, __m512 *acc, int cols,
                           enum rows16_kind kind)
 {
     struct header h;
-    read_header(s, kind, &h);
     const int8_t *q = a->q + b * W_ELEMS * cols;
-    const float *x_scale = a->scale + b * (W_ELEMS / W_ACT) * cols;
     const int32_t *nsum = (W_SUB == 16 ? a->nsum16 : a->nsum32) + b * W_SUBS * cols;
-    __m512 part[QB_GEMV_MAX_COLS] = {acc[0], acc[1], acc[2], acc[3]};
+    __m512 part[QB_GEMV_MAX_COLS];
+    read_header(s, kind, &h);
+    QB_UNROLL
+    for (int i = 0; i < cols; i++)
+        part[i] = _mm512_setzero_ps();
     QB_UNROLL
     for (int c = 0; c < W_CHUNKS; c++) {
         __m512i w[W_CHUNK / 4];
         rows16_prefetch(s, 16 * W_BYTES / W_CHUNKS, kind);
         read_chunk(s, kind, c, w);
         QB_UNROLL
-        for (int i = 0; i < cols; i++)
-            part[i] = c * W_CHUNK % W_ACT != 0 ? part[i] : header_min(&h, a, b, i, cols, W_MIN);
+        for (int j = 0; j < W_CHUNK_RUNS; j++)
+            add_run(part, w + j * W_RUN_VECS, h.scale, chunk_sub(c, j), q, nsum, cols);
+    }
+    QB_UNROLL
+    for (int i = 0; i < cols; i++) {
+        __m512 x_scale = _mm512_set1_ps(a->scale[b * cols + i]);
+        if (W_MIN != QB_MIN_NONE)
+            acc[i] = _mm512_fmadd_ps(header_min(&h, a, b, i, cols, W_MIN), x_scale, acc[i]);
+        acc[i] = _mm512_fmadd_ps(part[i], _mm512_mul_ps(h.d, x_scale), acc[i]);
+    }
+}
+#else
+/* acc[c] += what one block adds to 16 rows; blocks of 32, or of several of them. */
+QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, __m512 *acc, int cols,
+                          enum rows16_kind kind)
+{
+    struct header h;
+    read_header(s, kind, &h);
+    const int8_t *q = a->q + b * W_ELEMS * cols;
+    const float *x_scale = a->scale + b * W_CHUNKS * cols;
+    const int32_t *nsum = (W_SUB == 16 ? a->nsum16 : a->nsum32) + b * W_SUBS * cols;
+    QB_UNROLL
+    for (int c = 0; c < W_CHUNKS; c++) {
+        __m512i w[W_CHUNK / 4];
+        __m512 part[QB_GEMV_MAX_COLS];
+        rows16_prefetch(s, 16 * W_BYTES / W_CHUNKS, kind);
+        read_chunk(s, kind, c, w);
         QB_UNROLL
-        for (int j = 0; j < W_CHUNK_RUNS; j++) {
-            int sub = chunk_sub(c, j);
-            QB_UNROLL
-            for (int i = 0; i < cols; i++) {
-                __m512i start = gemv_offset(nsum + sub * cols + i);
-                __m512i dot = run_dot(start, w + j * W_RUN_VECS, W_RUN_VECS, q + sub * W_RUN * cols, i, cols);
-                part[i] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), h.scale[sub], part[i]);
-            }
-        }
+        for (int i = 0; i < cols; i++)
+            part[i] = _mm512_setzero_ps();
+        QB_UNROLL
+        for (int j = 0; j < W_CHUNK_RUNS; j++)
+            add_run(part, w + j * W_RUN_VECS, h.scale, chunk_sub(c, j), q, nsum, cols);
         QB_UNROLL
         for (int i = 0; i < cols; i++)
-            if ((c + 1) * W_CHUNK % W_ACT == 0)
-                acc[i] =
-                    _mm512_fmadd_ps(part[i], _mm512_set1_ps(x_scale[c * W_CHUNK / W_ACT * cols + i]), acc[i]);
+            acc[i] = _mm512_fmadd_ps(part[i], _mm512_set1_ps(x_scale[c * cols + i]), acc[i]);
     }
     QB_UNROLL
     for (int i = 0; i < cols; i++)
         if (W_MIN == QB_MIN_F32) /* the minimum carries its activation scale in fsum */
             acc[i] = _mm512_fmadd_ps(h.min_f32, _mm512_set1_ps(a->fsum[b * cols + i]), acc[i]);
 }
+#endif
 #endif
 
 #ifndef W_ISA

@@ -22,7 +22,7 @@ QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct
         __m512i lo = _mm512_and_si512(_mm512_srli_epi32(v[1], 4 * i), _mm512_set1_epi32(15));
         __m512i hi = _mm512_and_si512(_mm512_srli_epi32(v[0], 16 + 2 * i), _mm512_set1_epi32(3));
         __m512i ls = _mm512_sub_epi32(_mm512_or_si512(lo, _mm512_slli_epi32(hi, 4)), _mm512_set1_epi32(32));
-        h->scale[i] = _mm512_mul_ps(h->d, _mm512_cvtepi32_ps(ls));
+        h->scale[i] = _mm512_cvtepi32_ps(ls);
         h->scale_pair[i / 2] = i % 2 == 0 ? ls : pack_pair(h->scale_pair[i / 2], ls);
     }
 }

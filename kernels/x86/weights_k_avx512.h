@@ -58,7 +58,7 @@ QB_INLINE void read_k_scales_groups(const struct rows16 *s, enum rows16_kind kin
     QB_UNROLL
     for (int i = 0; i < 8; i++) {
         __m512i sc = k_scales_of_sub(sc03, sc47, i), mn = k_scales_of_sub(mn03, mn47, i);
-        h->scale[i] = _mm512_mul_ps(h->d, _mm512_cvtepi32_ps(sc));
+        h->scale[i] = _mm512_cvtepi32_ps(sc);
         h->scale_pair[i / 2] = i % 2 == 0 ? sc : pack_pair(h->scale_pair[i / 2], sc);
         h->min_pair[i / 2] = i % 2 == 0 ? mn : pack_pair(h->min_pair[i / 2], mn);
     }

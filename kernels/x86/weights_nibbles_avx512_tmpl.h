@@ -24,8 +24,7 @@ QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct
         __m512i twice = i == 0 ? _mm512_slli_epi32(scales, 1) : _mm512_srli_epi32(scales, 4 * i - 1);
         __m512i odd = _mm512_ternarylogic_epi32(twice, _mm512_set1_epi32(30), _mm512_set1_epi32(1),
                                                 0xea); /* (a & b) | c */
-        h->scale[i] =
-            _mm512_mul_ps(h->d, _mm512_permutexvar_ps(_mm512_srli_epi32(scales, 4 * i), odd_floats));
+        h->scale[i] = _mm512_permutexvar_ps(_mm512_srli_epi32(scales, 4 * i), odd_floats);
         h->scale_pair[i / 2] = i % 2 == 0 ? odd : pack_pair(h->scale_pair[i / 2], odd);
     }
 }

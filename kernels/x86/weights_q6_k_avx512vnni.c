@@ -26,7 +26,7 @@ QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct
             sc = _mm512_cvtepi8_epi32(rows16_halves(s->p[0] + 8 * (2 + i), s->p[1] + 8 * (2 + i)));
         else /* signed bytes: shift up, then arithmetically down */
             sc = _mm512_srai_epi32(_mm512_slli_epi32(v[i / 4], 24 - i % 4 * 8), 24);
-        h->scale[i] = _mm512_mul_ps(h->d, _mm512_cvtepi32_ps(sc));
+        h->scale[i] = _mm512_cvtepi32_ps(sc);
         h->scale_pair[i / 2] = i % 2 == 0 ? sc : pack_pair(h->scale_pair[i / 2], sc);
     }
 }
