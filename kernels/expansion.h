@@ -30,14 +30,15 @@ struct qb_expanded_ternary {
 } __attribute__((packed));
 
 /*
- * SIGNED: f16 d; 16 nibbles for 16 weights each: that of 16s s and s + 4 in byte s % 4 + s / 8 * 4; weights
- * in planes of two bits as TERNARY; their signs, of weight l of plane j of q[h] in byte l: bits 2, 3, 6, 7
- * for the planes of q[0], 0, 1, 4, 5 for those of q[1], so that a mask and a shift of planes 0 and 2 (1 and
- * 3) put each above its two bits.
+ * SIGNED: f16 d; 16 nibbles for 16 weights each: that of 16s s and s + 4 in byte s % 4 + s / 8 * 4; of every
+ * 32 weights three dwords. A weight is three bits, two of its level and above them its sign. Weights 4 i + l
+ * with i < 6 are in byte l of q[i / 2], in its lower or upper nibble; those of the last two i are what the
+ * nibbles have left: bit k of each is bit 3 (i = 6) or 7 of byte l of q[k]. So a nibble is an index for a
+ * table that ignores its upper bit.
  */
 struct qb_expanded_signed {
     uint16_t d;
-    uint8_t scales[8], q[2][32], signs[32];
+    uint8_t scales[8], q[8][3][4];
 } __attribute__((packed));
 
 /*

@@ -56,6 +56,30 @@ static inline int qb_iq_level(struct qb_iq_group g, int i, int bits, const int8_
     }                                                                                                        \
     QB_DEFINE_CHECK(id, qb_f16_is_finite(b[i].d))
 
+/* 8 bits, to 0 or 1 in a byte each. */
+static inline uint64_t qb_spread_bits(uint8_t bits)
+{
+    uint64_t one = (bits * 0x0101010101010101ull) & 0x8040201008040201ull;
+    return (one + 0x7f7f7f7f7f7f7f7full) >> 7 & 0x0101010101010101ull;
+}
+
+/* The level numbers of 8 weights, two bits each, to a byte each, */
+static inline uint64_t qb_spread_levels(uint64_t levels)
+{
+    levels = (levels | levels << 24) & 0x000000ff000000ffull;
+    levels = (levels | levels << 12) & 0x000f000f000f000full;
+    return (levels | levels << 6) & 0x0303030303030303ull;
+}
+
+/* and back: bits 0 and 1 of 8 bytes. */
+static inline uint32_t qb_gather_levels(uint64_t bytes)
+{
+    bytes &= 0x0303030303030303ull;
+    bytes = (bytes | bytes >> 6) & 0x000f000f000f000full;
+    bytes = (bytes | bytes >> 12) & 0x000000ff000000ffull;
+    return (uint32_t)((bytes | bytes >> 24) & 0xffff);
+}
+
 /*
  * Planes of two bits (kernels/expansion.h): the 32 weights 32 k .. are plane k / 2 of q[k % 2], so group g of
  * 8 weights is 8 bytes of them.
@@ -69,11 +93,8 @@ static inline uint8_t *qb_plane_bytes(uint8_t q[2][32], int g)
 static inline void qb_put_levels(uint8_t q[2][32], int g, uint64_t levels)
 {
     uint64_t bytes;
-    levels = (levels | levels << 24) & 0x000000ff000000ffull;
-    levels = (levels | levels << 12) & 0x000f000f000f000full;
-    levels = (levels | levels << 6) & 0x0303030303030303ull;
     memcpy(&bytes, qb_plane_bytes(q, g), sizeof bytes);
-    bytes |= levels << (g / 8 * 2);
+    bytes |= qb_spread_levels(levels) << (g / 8 * 2);
     memcpy(qb_plane_bytes(q, g), &bytes, sizeof bytes);
 }
 
@@ -81,17 +102,7 @@ static inline uint32_t qb_get_levels(uint8_t q[2][32], int g)
 {
     uint64_t bytes;
     memcpy(&bytes, qb_plane_bytes(q, g), sizeof bytes);
-    bytes = bytes >> (g / 8 * 2) & 0x0303030303030303ull;
-    bytes = (bytes | bytes >> 6) & 0x000f000f000f000full;
-    bytes = (bytes | bytes >> 12) & 0x000000ff000000ffull;
-    return (uint32_t)((bytes | bytes >> 24) & 0xffff);
-}
-
-/* 8 bits, to 0 or 1 in a byte each. */
-static inline uint64_t qb_spread_bits(uint8_t bits)
-{
-    uint64_t one = (bits * 0x0101010101010101ull) & 0x8040201008040201ull;
-    return (one + 0x7f7f7f7f7f7f7f7full) >> 7 & 0x0101010101010101ull;
+    return qb_gather_levels(bytes >> (g / 8 * 2));
 }
 
 /* The nibble of 16s number s (kernels/expansion.h), where zeros are. */

@@ -65,27 +65,33 @@ QB_DEFINE_SYNTH(IQ2_S, RMS_LEVELS_S *RMS_SCALE)
 
 /* ---- expanded (kernels/expansion.h) ---- */
 
-/* The bit of a sign byte that a group of 8 weights has, and where its 8 bytes are. */
-static int sign_bit(int g)
-{
-    int plane = g / 8;
-    return (g / 4 % 2 ? 0 : 2) + plane / 2 * 4 + plane % 2;
-}
-
+/* Two groups of four weights of three bits share a dword; the last two of a 32 are bits 3 and 7 of three. */
 static void put_group(struct qb_expanded_signed *e, int g, struct qb_iq_group group)
 {
-    uint64_t signs;
-    memcpy(&signs, e->signs + g % 4 * 8, sizeof signs);
-    signs |= qb_spread_bits(group.signs) << sign_bit(g);
-    memcpy(e->signs + g % 4 * 8, &signs, sizeof signs);
-    qb_put_levels(e->q, g, group.levels);
+    uint64_t codes = qb_spread_levels(group.levels) | qb_spread_bits(group.signs) << 2;
+    uint32_t nibbles = (uint32_t)(codes | codes >> 28), q[3];
+    memcpy(q, e->q[g / 4], sizeof q);
+    if (g % 4 < 3)
+        q[g % 4] |= nibbles;
+    else
+        for (int k = 0; k < 3; k++)
+            q[k] |= (nibbles >> k & 0x11111111) << 3;
+    memcpy(e->q[g / 4], q, sizeof q);
 }
 
-static struct qb_iq_group get_group(struct qb_expanded_signed *e, int g)
+static struct qb_iq_group get_group(const struct qb_expanded_signed *e, int g)
 {
-    struct qb_iq_group group = {qb_get_levels(e->q, g), 0};
+    uint32_t q[3], nibbles = 0;
+    memcpy(q, e->q[g / 4], sizeof q);
+    if (g % 4 < 3)
+        nibbles = q[g % 4] & 0x77777777;
+    else
+        for (int k = 0; k < 3; k++)
+            nibbles |= (q[k] >> 3 & 0x11111111) << k;
+    uint64_t codes = (nibbles & 0x0f0f0f0full) | (nibbles & 0xf0f0f0f0ull) << 28;
+    struct qb_iq_group group = {qb_gather_levels(codes), 0};
     for (int i = 0; i < 8; i++)
-        group.signs |= (uint8_t)((e->signs[g % 4 * 8 + i] >> sign_bit(g) & 1) << i);
+        group.signs |= (uint8_t)((codes >> (8 * i + 2) & 1) << i);
     return group;
 }
 

@@ -233,9 +233,11 @@ static void check_gemv_rows(struct qb_check *c, const struct qb_kernel *k, struc
 void qb_check_gemv(struct qb_check *c, const struct qb_kernel *k)
 {
     struct qb_problem p = {0};
+    struct qb_format form = *qb_format_get((enum qb_format_id)k->key);
+    if (k->key2 == QB_LAYOUT_X16) /* these may count on the activations of their level, others take all */
+        form.act = qb_panel_form(&form, k->isa).act;
     for (int shape = 0; shape < qb_problem_shapes(); shape++) {
-        qb_problem_set_shape(&p, qb_format_get((enum qb_format_id)k->key), (enum qb_layout_id)k->key2,
-                             qb_problem_is_bf16(k), shape);
+        qb_problem_set_shape(&p, &form, (enum qb_layout_id)k->key2, qb_problem_is_bf16(k), shape);
         for (int v = 0; v < QB_VALUES_COUNT && !qb_check_failed(c); v++) {
             int n_cols = 1 + (shape + v) % QB_GEMV_MAX_COLS;
             int64_t row0 = 16 * qb_rng_below(qb_check_rng(c), (uint32_t)((p.n_rows + 15) / 16));

@@ -161,6 +161,15 @@ static void check_pairs(const struct qb_kernel_set *set, int format)
     assert_int_equal(tile->isa == QB_ISA_AVX2, safe);
 }
 
+/* GEMV of x16 for AVX2 counts on the activations that panel_forms.def gives it. */
+static void check_gemv_pairs(const struct qb_kernel_set *set, int format, const struct qb_kernel *gemv)
+{
+    const struct qb_format *f = qb_format_get((enum qb_format_id)format);
+    if (gemv->key2 == QB_LAYOUT_X16 && gemv->isa == QB_ISA_AVX2 &&
+        qb_act_is_pairs(qb_panel_form(f, QB_ISA_AVX2).act))
+        assert_true(qb_act_is_pairs(qb_kernel_set_act(set, f, 1)));
+}
+
 /* Panels of integer scales meet tiles of AVX512 or become planes, and these meet no others of the formats
  * that always have them there. */
 static void check_int_scales(const struct qb_kernel_set *set, int format, const struct qb_kernel *panel)
@@ -192,6 +201,7 @@ static void check_set(const struct qb_kernel_set *set, enum qb_isa limit)
                 const struct qb_kernel *panel = qb_kernel_set_row(set, QB_OP_DECODE_PANEL, f, l);
                 assert_int_equal(sub_of_panels(f, panel->isa), sub_of_panels(f, set->isa));
                 check_int_scales(set, f, panel);
+                check_gemv_pairs(set, f, row);
                 assert_true(row->isa <= limit);
                 assert_true((qb_gemv_fn *)row->fn == set->gemv[f][l]);
             }

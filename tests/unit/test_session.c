@@ -224,9 +224,11 @@ static void expanded_blocks_hold_the_same_model(void **state)
         for (int step = 1; step <= N_TOKENS; step += N_TOKENS - 1) {
             float *a = evaluate(plain, &kernels, 1, 512, N_TOKENS, step);
             float *b = evaluate(x16, &kernels, 2, 512, N_TOKENS, step);
-            /* sums in another order may round an activation the other way, which a hundredth of the
-             * rounding's own 7e-4 allows for */
-            assert_true(nmse(b, a, n) < 7e-6);
+            if (step > 1) /* a batch multiplies the same panels */
+                assert_true(nmse(b, a, n) < 1e-10);
+            /* sums in another order may round an activation the other way, and all later tokens see that:
+             * the rounding's error moves, but does not grow */
+            assert_true(nmse(b, want, n) < 1.1 * nmse(a, want, n));
             free(a);
             free(b);
         }
