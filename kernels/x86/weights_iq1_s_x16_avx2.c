@@ -3,36 +3,45 @@
  */
 #include "kernels/x86/weights_iq1_s_x16_avx2.h"
 
-/* Weights 4 i .. 4 i + 3 of a 32 in plane j of the 32 bytes at o: planes 1 and 3 are 4 times too large. */
-QB_INLINE __m256i plane_code(struct block8 b, int o, int j, int i)
+/* The scale of the h-th 32 of a pair, twice. */
+QB_INLINE __m256i twice_scale(__m256i pair, int h)
 {
-    __m256i v = block8_dwords(b, o + 4 * i);
-    return _mm256_and_si256(j < 2 ? v : _mm256_srli_epi16(v, 4), _mm256_set1_epi8(j % 2 ? 12 : 3));
+    return h ? _mm256_blend_epi16(_mm256_srli_epi32(pair, 16), pair, 0xaa)
+             : _mm256_blend_epi16(pair, _mm256_slli_epi32(pair, 16), 0xaa);
 }
 
-/* sum += 32 number 2 j + h of a block (q: its activations) times its scales. */
-QB_INLINE void add_plane(struct gemv_sums *sum, const struct block8 *b, int j, int h, const int8_t *q,
-                         const __m256i pair[GEMV_VECS], int cols)
+/* sum += 32s number 4 p + h and 4 p + 2 + h of a block, which are bits 0 to 3 or 4 to 7 of the same bytes,
+ * times their scales. The second is multiplied where it stands, 4 times too large. q: activations of 128. */
+QB_INLINE void add_two_planes(struct gemv_sums *sum, const struct block8 *b, int p, int h, const int8_t *q,
+                              const __m256i pair[2][GEMV_VECS], int cols)
 {
-    struct gemv_sums part;
-    __m256i scale[GEMV_VECS];
+    const __m256i bits[2] = {_mm256_set1_epi8(3), _mm256_set1_epi8(12)};
+    struct gemv_sums part[2];
+    __asm__("" ::: "memory"); /* or gcc makes what several runs share first, and stores it */
     QB_UNROLL
     for (int i = 0; i < 8; i++) {
-        const __m256i w[GEMV_VECS] = {plane_code(b[0], 6 + 32 * h, j, i), plane_code(b[1], 6 + 32 * h, j, i)};
-        add_products(&part, w, q, i, cols, i == 0);
+        __m256i v[GEMV_VECS];
+        QB_UNROLL
+        for (int k = 0; k < GEMV_VECS; k++) {
+            v[k] = block8_dwords(b[k], 6 + 32 * h + 4 * i);
+            v[k] = p ? _mm256_srli_epi16(v[k], 4) : v[k];
+        }
+        QB_UNROLL
+        for (int j = 0; j < 2; j++) {
+            const __m256i w[GEMV_VECS] = {_mm256_and_si256(v[0], bits[j]), _mm256_and_si256(v[1], bits[j])};
+            add_products(&part[j], w, q + (64 * j + 32 * h) * cols, i, cols, i == 0);
+        }
     }
     QB_UNROLL
-    for (int v = 0; v < GEMV_VECS; v++) {
-        __m256i low = _mm256_blend_epi16(pair[v], _mm256_slli_epi32(pair[v], 16), 0xaa);
-        __m256i high = _mm256_blend_epi16(_mm256_srli_epi32(pair[v], 16), pair[v], 0xaa);
-        scale[v] = h ? high : low;
+    for (int j = 0; j < 2; j++) {
+        const __m256i scale[GEMV_VECS] = {twice_scale(pair[j][0], h), twice_scale(pair[j][1], h)};
+        QB_UNROLL
+        for (int x = 0; x < cols * GEMV_VECS; x++) {
+            __m256i *sums = &part[j].v[x % GEMV_VECS][x / GEMV_VECS];
+            *sums = j ? _mm256_srai_epi16(*sums, 2) : *sums;
+        }
+        add_part(sum, &part[j], scale, cols);
     }
-    QB_UNROLL
-    for (int x = 0; x < cols * GEMV_VECS; x++) {
-        __m256i *sums = &part.v[x % GEMV_VECS][x / GEMV_VECS];
-        *sums = _mm256_srai_epi16(*sums, j % 2 * 2);
-    }
-    add_part(sum, &part, scale, cols);
 }
 
 QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_t n, int cols,
@@ -44,11 +53,10 @@ QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_
     read_scale_pairs(b, pair);
     start_ternary(sum, pair, a->npair + n * 8 * cols, cols);
     QB_UNROLL
-    for (int j = 0; j < 4; j++) {
-        stream_ask_run(ahead + j * step, step);
-        QB_UNROLL
-        for (int h = 0; h < 2; h++)
-            add_plane(sum, b, j, h, q + (64 * j + 32 * h) * cols, pair[j], cols);
+    for (int x = 0; x < 4; x++) {
+        const int p = x / 2, h = x % 2;
+        stream_ask_run(ahead + x * step, step);
+        add_two_planes(sum, b, p, h, q + 128 * p * cols, pair + 2 * p, cols);
     }
 }
 

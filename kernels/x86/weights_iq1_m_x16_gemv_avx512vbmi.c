@@ -1,8 +1,0 @@
-/*
- * GEMV of IQ1_M in x16 for AVX512-VBMI.
- */
-#include "kernels/x86/weights_iq1_m_x16_avx512.h"
-
-#include "kernels/x86/weights_x16_gemv_avx512_tmpl.h"
-
-W_GEMV(iq1_m, x16, avx512vbmi, ROWS16_R16)
