@@ -42,11 +42,12 @@ struct qb_expanded_signed {
 } __attribute__((packed));
 
 /*
- * TERNARY_16: f16 d; scales of 16s in nibbles as SIGNED, in bits 0 to 2; bit 3: the first 8 weights are moved
- * up; bit s of `up`: the second 8 of 16s number s are; weights in planes as TERNARY.
+ * TERNARY_16: f16 d; bit s of `down`: the first 8 weights of 16s number s are moved down, bit 16 + s: the
+ * second 8 are; odd scales of 16s (1 to 15) in nibbles as SIGNED; weights in planes as TERNARY.
  */
 struct qb_expanded_ternary_16 {
-    uint16_t d, up;
+    uint16_t d;
+    uint32_t down;
     uint8_t scales[8], q[2][32];
 } __attribute__((packed));
 

@@ -149,9 +149,9 @@ void qb_expand_IQ1_M(const void *block, void *expanded)
     for (int q = 0; q < 32; q++)
         qb_put_levels(e.q, q, qb_codebook_iq1s[m_index(b, q)]);
     for (int s = 0; s < 16; s++) {
-        bool first_up = !(m_nibble(b, 2 * s) & 8), second_up = !(m_nibble(b, 2 * s + 1) & 8);
-        qb_put_scale(e.scales, s, m_scale(b, s) / 2 | first_up << 3);
-        e.up |= (uint16_t)(second_up << s);
+        uint32_t first = m_nibble(b, 2 * s) >> 3 & 1, second = m_nibble(b, 2 * s + 1) >> 3 & 1;
+        qb_put_scale(e.scales, s, m_scale(b, s));
+        e.down |= (first | second << 16) << s;
     }
     memcpy(expanded, &e, sizeof e);
 }
@@ -164,12 +164,12 @@ void qb_contract_IQ1_M(const void *expanded, void *block)
     *b = (struct qb_block_IQ1_M){.scales = {0}};
     for (int q = 0; q < 32; q++) {
         unsigned index = (unsigned)qb_codebook_find(qb_codebook_iq1s, 2048, qb_get_levels(e.q, q));
-        bool up = q % 2 ? e.up >> (q / 2) & 1 : qb_get_scale(e.scales, q / 2) >> 3;
+        unsigned down = e.down >> (q % 2 * 16 + q / 2) & 1;
         b->qs[q] = (uint8_t)index;
-        b->qh[q / 2] |= (uint8_t)((index >> 8 | (unsigned)!up << 3) << (q % 2 * 4));
+        b->qh[q / 2] |= (uint8_t)((index >> 8 | down << 3) << (q % 2 * 4));
     }
     for (int s = 0; s < 16; s++)
-        b->scales[s / 4] |= (uint16_t)((qb_get_scale(e.scales, s) & 7) << (s % 4 * 3));
+        b->scales[s / 4] |= (uint16_t)(qb_get_scale(e.scales, s) / 2 << (s % 4 * 3));
     for (int i = 0; i < 4; i++)
         b->scales[i] |= (uint16_t)((e.d >> (4 * i) & 15) << 12);
 }

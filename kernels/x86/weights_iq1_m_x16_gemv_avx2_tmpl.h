@@ -1,71 +1,113 @@
 /*
- * The products of IQ1_M in x16, for AVX2 and AVX-VNNI (add_scaled() as in weights_x16_gemv_avx2_tmpl.h). A
- * weight is 8 t - 8 +- 1 with t of two bits: planes are multiplied where they stand, their int16 sums become
- * 8 t, and 8 moves are one sum of the activations with the sign of the row.
+ * GEMV of IQ1_M in x16, for AVX2 and AVX-VNNI. A weight is 8 t - 8 +- 1 with t of two bits: planes are
+ * multiplied where they stand, moves are sums of 8 activations times the scale with the sign of the row. The
+ * includer defines
+ *
+ *   __m256i add_scaled(__m256i sum, __m256i pairs, __m256i scale);
+ *            sum + pairs times scale, int16 by pairs
  */
+#include "kernels/x86/sums_of_8_avx2.h"
 #include "kernels/x86/weights_iq1_m_x16_avx2.h"
 
-#define W_SHIFT 3 /* the offset of 8 t - 8 */
-#define W_OWN_CHUNK
+#define W_SUB 256
+
+QB_INLINE void read_header(struct block8 b, struct header8 h)
+{
+    _mm256_storeu_ps(h.scale, read_unit(b));
+}
 
 /* Weights 4 i .. 4 i + 3 of a 16 in plane j of chunk c: t, 4 t or 16 t. */
 QB_INLINE __m256i plane_bits(struct block8 b, int c, int j, int i)
 {
-    __m256i q = block8_dwords(b, 12 + 16 * c + 4 * i);
+    __m256i q = block8_dwords(b, 14 + 16 * c + 4 * i);
     return _mm256_and_si256(j == 3 ? _mm256_srli_epi16(q, 2) : q,
                             _mm256_set1_epi8((char)(3 << 2 * (j < 3 ? j : 2))));
 }
 
-/* 8 times the sums of plane j. */
-QB_INLINE __m256i as_eighths(__m256i sums, int j)
+/* The scale of 16s number s as int16 pairs, negative where 8 weights are moved down. */
+QB_INLINE __m256i signed_scale(struct block8 b, int s, __m256i scale)
 {
-    return j < 2 ? _mm256_slli_epi16(sums, j == 0 ? 3 : 1) : _mm256_srai_epi16(sums, 1);
+    __m256i down = _mm256_slli_epi16(block8_dwords(b, 2), 15 - s);
+    return _mm256_sign_epi16(scale, _mm256_or_si256(down, _mm256_set1_epi16(1))); /* v | 1 is not zero */
 }
 
-/* -1 or +1 as int16 pairs: up or down, the move of 8 weights number `half` of 16s 4 j + c. */
-QB_INLINE __m256i move_down(struct block8 b, int c, int j, int half)
-{
-    const int at = half ? 16 + 4 * j + c : 8 * c + 3 + j % 2 * 4;
-    __m256i v = _mm256_slli_epi32(block8_dwords(b, half ? 0 : 4 + j / 2 * 4), 31 - at);
-    return _mm256_or_si256(_mm256_srai_epi32(v, 31), _mm256_set1_epi16(1));
-}
-
-/* The sums of two and two of 8 activations of column n. */
-QB_INLINE __m256i sums_of_8(const int8_t *q, int half, int n, int cols)
-{
-    const __m256i ones = _mm256_set1_epi8(1);
-    return _mm256_add_epi16(_mm256_maddubs_epi16(ones, gemv_x4(q + (2 * half * cols + n) * 4)),
-                            _mm256_maddubs_epi16(ones, gemv_x4(q + ((2 * half + 1) * cols + n) * 4)));
-}
-
-/* sum += run j of chunk c, 16s 4 j + c; q: its activations. */
-QB_INLINE void add_run(struct gemv_sums *sum, const struct block8 *b, int c, int j,
-                       const __m256i scale[GEMV_VECS], const int8_t *q, int cols)
+/* sum += 16s 4 j + c: products of t, 4 t or 16 t times scales; moves += its moves. q: of the 16. */
+QB_INLINE void add_run(struct gemv_sums *sum, struct gemv_sums *moves, const struct block8 *b, int c, int j,
+                       const __m256i odd[GEMV_VECS], const int8_t *q, const struct sums_of_8 *of_8, int cols)
 {
     struct gemv_sums part;
-    __asm__("" ::: "memory"); /* or gcc makes all moves of a block first, and stores them */
+    __asm__("" ::: "memory"); /* or gcc makes what several runs share first, and stores it */
     QB_UNROLL
     for (int i = 0; i < 4; i++) {
         const __m256i w[GEMV_VECS] = {plane_bits(b[0], c, j, i), plane_bits(b[1], c, j, i)};
         add_products(&part, w, q, i, cols, i == 0);
     }
     QB_UNROLL
-    for (int x = 0; x < cols * GEMV_VECS; x++) {
-        const int n = x / GEMV_VECS, v = x % GEMV_VECS;
-        __m256i first = _mm256_sign_epi16(sums_of_8(q, 0, n, cols), move_down(b[v], c, j, 0));
-        __m256i second = _mm256_sign_epi16(sums_of_8(q, 1, n, cols), move_down(b[v], c, j, 1));
-        __m256i all = _mm256_sub_epi16(as_eighths(part.v[v][n], j), _mm256_add_epi16(first, second));
-        sum->v[v][n] = add_scaled(sum->v[v][n], all, scale[v]);
-        QB_IN_ORDER(sum->v[v][n]);
+    for (int v = 0; v < GEMV_VECS; v++) {
+        __m256i scale = twice_byte(odd[v], c, false), move = signed_scale(b[v], 4 * j + c, scale);
+        QB_UNROLL
+        for (int n = 0; n < cols; n++) {
+            __m256i x = _mm256_set1_epi32(of_8->pair[sums_of_8_at(4 * j + c, n, cols)]);
+            sum->v[v][n] = add_scaled(sum->v[v][n], part.v[v][n], scale);
+            moves->v[v][n] = add_scaled(moves->v[v][n], move, x);
+            QB_IN_ORDER(sum->v[v][n]);
+            QB_IN_ORDER(moves->v[v][n]);
+        }
     }
 }
 
-QB_INLINE void add_chunk(struct gemv_sums *sum, const struct block8 *b, int c,
-                         const __m256i scale[4][GEMV_VECS], const int8_t *q, int cols)
+/* sum = t times scales, less those of the activations (npair16 of 64 weights): (t - 1) times scales. */
+QB_INLINE void finish_plane(struct gemv_sums *sum, int j, const __m256i odd[GEMV_VECS], const int16_t *npair,
+                            int cols)
 {
     QB_UNROLL
-    for (int j = 0; j < 4; j++)
-        add_run(sum, b, c, j, scale[j], q + (4 * j + c) * 16 * cols, cols);
+    for (int v = 0; v < GEMV_VECS; v++) {
+        const __m256i pair[2] = {int16_pair(odd[v], 0), int16_pair(odd[v], 1)};
+        QB_UNROLL
+        for (int n = 0; n < cols; n++) {
+            int32_t of_32[2];
+            memcpy(&of_32[0], npair + n * 2, sizeof of_32[0]);
+            memcpy(&of_32[1], npair + (cols + n) * 2, sizeof of_32[1]);
+            __m256i t = j == 0 ? sum->v[v][n] : _mm256_srai_epi32(sum->v[v][n], j == 1 ? 2 : 4);
+            t = add_scaled(t, pair[0], _mm256_set1_epi32(of_32[0]));
+            sum->v[v][n] = add_scaled(t, pair[1], _mm256_set1_epi32(of_32[1]));
+        }
+    }
 }
 
-#include "kernels/x86/weights_x16_gemv_avx2_tmpl.h"
+QB_INLINE void block_sums(const struct block8 *b, const struct qb_act *a, int64_t n, int cols,
+                          struct gemv_sums *sum, const uint8_t *ahead)
+{
+    const int step = GEMV_ROWS * W_BYTES / 4;
+    const int8_t *q = a->q + n * W_ELEMS * cols;
+    const int16_t *npair = a->npair16 + n * 16 * cols;
+    struct sums_of_8 of_8;
+    struct gemv_sums whole, moves;
+    sums_of_8_block(q, cols, &of_8);
+    start_sums(&moves, NULL, cols);
+    start_sums(&whole, NULL, cols);
+    QB_UNROLL
+    for (int j = 0; j < 4; j++) {
+        const __m256i odd[GEMV_VECS] = {odd_scales(b[0], j), odd_scales(b[1], j)};
+        struct gemv_sums plane;
+        stream_ask_run(ahead + j * step, step);
+        start_sums(&plane, NULL, cols);
+        QB_UNROLL
+        for (int c = 0; c < 4; c++)
+            add_run(&plane, &moves, b, c, j, odd, q + (4 * j + c) * 16 * cols, &of_8, cols);
+        finish_plane(&plane, j, odd, npair + j * 4 * cols, cols);
+        QB_UNROLL
+        for (int x = 0; x < cols * GEMV_VECS; x++) {
+            __m256i *at = &whole.v[x % GEMV_VECS][x / GEMV_VECS];
+            *at = _mm256_add_epi32(*at, plane.v[x % GEMV_VECS][x / GEMV_VECS]);
+            QB_IN_ORDER(*at);
+        }
+    }
+    QB_UNROLL
+    for (int x = 0; x < cols * GEMV_VECS; x++) {
+        const int i = x / GEMV_VECS, v = x % GEMV_VECS;
+        sum->v[v][i] = _mm256_add_epi32(_mm256_slli_epi32(whole.v[v][i], 3), moves.v[v][i]);
+    }
+}
+
+#include "kernels/x86/weights_avx2_tmpl.h"
