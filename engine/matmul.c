@@ -26,7 +26,9 @@
 #define CALL_TILES    16  /* in a call of a tile kernel */
 #define FAR_TILES     2   /* the same, when it reads or writes the output */
 #define AHEAD_TILES   32  /* the last ones of a slice, during which the weights of the next are asked for */
-#define GATE_UP_CHUNK 512 /* rows of gate and up at a time in the fused form */
+
+/* Rows of gate, then of up, in the fused form: many, for each turn is a stream that starts anew. */
+#define GATE_UP_CHUNK 8192
 
 static int chunk_cols(int max_cols)
 {
