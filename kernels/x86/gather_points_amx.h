@@ -22,7 +22,7 @@ QB_INLINE __m512i gather_points(const uint32_t *table, __m512i index, int g, __m
     const __m512i low8 = _mm512_set1_epi32(0xff), all = _mm512_set1_epi32((1 << bits) - 1);
     __m512i upper = at < 8 ? _mm512_slli_epi32(high, at < 8 ? (unsigned)(8 - at) : 0)
                            : _mm512_srli_epi32(high, at < 8 ? 0 : (unsigned)(at - 8));
-    __m512i x = planes_select(low8, g > 0 ? _mm512_srli_epi32(index, 8 * (unsigned)g) : index, upper);
+    __m512i x = select_bits(low8, g > 0 ? _mm512_srli_epi32(index, 8 * (unsigned)g) : index, upper);
     return _mm512_i32gather_epi32(_mm512_and_si512(x, all), table, 4);
 }
 

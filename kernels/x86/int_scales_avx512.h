@@ -18,6 +18,12 @@ QB_INLINE __m512i pack_pair(__m512i low, __m512i high)
     return _mm512_mask_shuffle_epi8(low, 0xccccccccccccccccull, high, up);
 }
 
+/* The bits of a that `mask` has, the others of b. */
+QB_INLINE __m512i select_bits(__m512i mask, __m512i a, __m512i b)
+{
+    return _mm512_ternarylogic_epi32(a, mask, b, 0xe2); /* a, which nobody wants after, is written over */
+}
+
 /* Half `half` of the rows in block b of 256 weights: pairs of integer scales, and what multiplies them. */
 QB_INLINE void panel_int_scales(struct qb_panel *p, int64_t b, int half, const __m512i *pair, int n_pairs,
                                 __m512 d, int cut)

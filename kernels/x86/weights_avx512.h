@@ -194,6 +194,13 @@ QB_INLINE __m512 byte_as_float(__m512i dwords, int i)
     return _mm512_cvtepi32_ps(i == 3 ? v : _mm512_and_si512(v, _mm512_set1_epi32(0xff)));
 }
 
+/* 2 n + 1 of the nibble n that begins at bit `at` of every dword, as float. */
+QB_INLINE __m512 odd_as_float(__m512i dwords, int at)
+{
+    const __m512 odd = _mm512_setr_ps(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    return _mm512_permutexvar_ps(at ? _mm512_srli_epi32(dwords, (unsigned)at) : dwords, odd);
+}
+
 /* Scale and minimum of Q4_1 and Q5_1 from the first dword of each block: f16 d, f16 m. */
 QB_INLINE void read_scale_and_min(__m512i dwords, struct header *h)
 {

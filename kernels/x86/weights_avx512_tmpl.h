@@ -134,6 +134,18 @@ QB_INLINE void add_run(__m512 *part, const __m512i *w, const __m512 *scale, int 
     }
 }
 
+/* The same for all runs of chunk c, which is read and asked for ahead. */
+QB_INLINE void add_chunk(__m512 *part, struct rows16 *s, enum rows16_kind kind, int c, const __m512 *scale,
+                         const int8_t *q, const int32_t *nsum, int cols)
+{
+    __m512i w[W_CHUNK / 4];
+    rows16_prefetch(s, 16 * W_BYTES / W_CHUNKS, kind);
+    read_chunk(s, kind, c, w);
+    QB_UNROLL
+    for (int j = 0; j < W_CHUNK_RUNS; j++)
+        add_run(part, w + j * W_RUN_VECS, scale, chunk_sub(c, j), q, nsum, cols);
+}
+
 #if W_ACT == 256
 /* acc[c] += what one block adds to 16 rows; sub-blocks meet integers, all of them what multiplies these. */
 QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, __m512 *acc, int cols,
@@ -148,14 +160,8 @@ QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, _
     for (int i = 0; i < cols; i++)
         part[i] = _mm512_setzero_ps();
     QB_UNROLL
-    for (int c = 0; c < W_CHUNKS; c++) {
-        __m512i w[W_CHUNK / 4];
-        rows16_prefetch(s, 16 * W_BYTES / W_CHUNKS, kind);
-        read_chunk(s, kind, c, w);
-        QB_UNROLL
-        for (int j = 0; j < W_CHUNK_RUNS; j++)
-            add_run(part, w + j * W_RUN_VECS, h.scale, chunk_sub(c, j), q, nsum, cols);
-    }
+    for (int c = 0; c < W_CHUNKS; c++)
+        add_chunk(part, s, kind, c, h.scale, q, nsum, cols);
     QB_UNROLL
     for (int i = 0; i < cols; i++) {
         __m512 x_scale = _mm512_set1_ps(a->scale[b * cols + i]);
@@ -176,16 +182,11 @@ QB_INLINE void gemv_block(struct rows16 *s, const struct qb_act *a, int64_t b, _
     const int32_t *nsum = (W_SUB == 16 ? a->nsum16 : a->nsum32) + b * W_SUBS * cols;
     QB_UNROLL
     for (int c = 0; c < W_CHUNKS; c++) {
-        __m512i w[W_CHUNK / 4];
         __m512 part[QB_GEMV_MAX_COLS];
-        rows16_prefetch(s, 16 * W_BYTES / W_CHUNKS, kind);
-        read_chunk(s, kind, c, w);
         QB_UNROLL
         for (int i = 0; i < cols; i++)
             part[i] = _mm512_setzero_ps();
-        QB_UNROLL
-        for (int j = 0; j < W_CHUNK_RUNS; j++)
-            add_run(part, w + j * W_RUN_VECS, h.scale, chunk_sub(c, j), q, nsum, cols);
+        add_chunk(part, s, kind, c, h.scale, q, nsum, cols);
         QB_UNROLL
         for (int i = 0; i < cols; i++)
             acc[i] = _mm512_fmadd_ps(part[i], _mm512_set1_ps(x_scale[c * cols + i]), acc[i]);

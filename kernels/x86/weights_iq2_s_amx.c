@@ -13,7 +13,7 @@ QB_INLINE void pair_codes(__m512i points, __m512i signs, int g, __m512i w[2])
 {
     const __m512i bits = _mm512_set1_epi8(1 << QB_SIGN_PAIR_0 | 1 << QB_SIGN_PAIR_1);
     const int at = 8 * g - QB_SIGN_PAIR_0;
-    __m512i index = planes_select(bits, planes_bits(signs, at, at + 2, at + 4, at + 6), points);
+    __m512i index = select_bits(bits, planes_bits(signs, at, at + 2, at + 4, at + 6), points);
     w[0] = planes_code(index, qb_signed_pair_iq2[0]);
     w[1] = planes_code(index, qb_signed_pair_iq2[1]);
 }

@@ -15,9 +15,7 @@
 /* The scale of 16s number s, odd, as float. */
 QB_INLINE __m512 odd_scale(const __m512i scales[2], int s)
 {
-    const __m512 odd = _mm512_setr_ps(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-    const unsigned at = (unsigned)(s % 4 * 8 + s / 4 % 2 * 4);
-    return _mm512_permutexvar_ps(at ? _mm512_srli_epi32(scales[s / 8], at) : scales[s / 8], odd);
+    return odd_as_float(scales[s / 8], s % 4 * 8 + s / 4 % 2 * 4);
 }
 
 /* The scales of 16s 2 i and 2 i + 1, odd, int16. */
@@ -38,12 +36,6 @@ QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct
     for (int i = 0; i < W_ELEMS / W_SUB / 2; i++)
         h->scale_pair[i] = W_SUB == 16 ? odd_pair(scales, i)
                                        : pack_pair(odd_pair(scales, 2 * i), odd_pair(scales, 2 * i + 1));
-}
-
-/* The bits of a that `mask` has, the others of b. */
-QB_INLINE __m512i select_bits(__m512i mask, __m512i a, __m512i b)
-{
-    return _mm512_ternarylogic_epi32(mask, a, b, 0xca);
 }
 
 /* Of an index vpermb takes six bits, of which three mean something here: the table repeats. */

@@ -16,7 +16,6 @@
 
 QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct header *h)
 {
-    const __m512 odd_floats = _mm512_setr_ps(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
     __m512i scales = _mm512_loadu_si512(s->p[0] + 16 * 2);
     h->d = _mm512_mul_ps(rows16_scale(s, 0, 0, kind), _mm512_set1_ps(W_UNIT));
     QB_UNROLL
@@ -24,7 +23,7 @@ QB_INLINE void read_header(const struct rows16 *s, enum rows16_kind kind, struct
         __m512i twice = i == 0 ? _mm512_slli_epi32(scales, 1) : _mm512_srli_epi32(scales, 4 * i - 1);
         __m512i odd = _mm512_ternarylogic_epi32(twice, _mm512_set1_epi32(30), _mm512_set1_epi32(1),
                                                 0xea); /* (a & b) | c */
-        h->scale[i] = _mm512_permutexvar_ps(_mm512_srli_epi32(scales, 4 * i), odd_floats);
+        h->scale[i] = odd_as_float(scales, 4 * i);
         h->scale_pair[i / 2] = i % 2 == 0 ? odd : pack_pair(h->scale_pair[i / 2], odd);
     }
 }

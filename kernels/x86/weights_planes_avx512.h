@@ -196,19 +196,13 @@ QB_INLINE void planes_look_up_512(const uint8_t *table, const struct planes_inde
     out[1] = _mm512_mask_blend_epi8(x->bit8[1], out[1], upper[1]);
 }
 
-/* a where the bits of `mask` are set, else b. */
-QB_INLINE __m512i planes_select(__m512i mask, __m512i a, __m512i b)
-{
-    return _mm512_ternarylogic_epi32(a, mask, b, 0xe2);
-}
-
 QB_INLINE void planes_look_up_1024(const uint8_t *table, const struct planes_index *x, __m512i out[2])
 {
     __m512i upper[2];
     planes_look_up_512(table, x, out);
     planes_look_up_512(table + 512, x, upper);
-    out[0] = planes_select(x->bit9[0], upper[0], out[0]);
-    out[1] = planes_select(x->bit9[1], upper[1], out[1]);
+    out[0] = select_bits(x->bit9[0], upper[0], out[0]);
+    out[1] = select_bits(x->bit9[1], upper[1], out[1]);
 }
 
 QB_INLINE void planes_look_up_2048(const uint8_t *table, const struct planes_index *x, __m512i out[2])
@@ -216,8 +210,8 @@ QB_INLINE void planes_look_up_2048(const uint8_t *table, const struct planes_ind
     __m512i upper[2];
     planes_look_up_1024(table, x, out);
     planes_look_up_1024(table + 1024, x, upper);
-    out[0] = planes_select(x->bit10[0], upper[0], out[0]);
-    out[1] = planes_select(x->bit10[1], upper[1], out[1]);
+    out[0] = select_bits(x->bit10[0], upper[0], out[0]);
+    out[1] = select_bits(x->bit10[1], upper[1], out[1]);
 }
 
 /* Bytes of ones where `v` has bits of `bits`. */
@@ -238,7 +232,7 @@ QB_INLINE void planes_points_1(const __m512i index[2], const __m512i high[2], __
     QB_UNROLL
     for (int h = 0; h < 2; h++) {
         const __m512i low4 = _mm512_set1_epi8(15);
-        __m512i run = planes_select(low4, _mm512_srli_epi16(index[h], 4), high[h]);
+        __m512i run = select_bits(low4, _mm512_srli_epi16(index[h], 4), high[h]);
         __m512i number = _mm512_permutex2var_epi8(_mm512_load_si512(t), run, _mm512_load_si512(t + 64));
         __m512i step = _mm512_permutex2var_epi8(_mm512_load_si512(t + 128), run, _mm512_load_si512(t + 192));
         __mmask64 next = _mm512_cmpge_epu8_mask(_mm512_and_si512(index[h], low4), step);
@@ -304,8 +298,8 @@ QB_INLINE void planes_codes_2(__m512i numbers, __m512i signs, __m512i w[4])
 {
     const __m512i low = _mm512_set1_epi8(1 << QB_SIGN_IQ2_0 | 1 << QB_SIGN_IQ2_1);
     const __m512i high = _mm512_set1_epi8(1 << QB_SIGN_IQ2_2 | 1 << QB_SIGN_IQ2_3);
-    __m512i first = planes_select(low, signs, numbers);
-    __m512i second = planes_select(high, signs, _mm512_srli_epi16(numbers, 2));
+    __m512i first = select_bits(low, signs, numbers);
+    __m512i second = select_bits(high, signs, _mm512_srli_epi16(numbers, 2));
     w[0] = planes_code(first, qb_signed_iq2[0]);
     w[1] = planes_code(first, qb_signed_iq2[1]);
     w[2] = planes_code(second, qb_signed_iq2[2]);
@@ -323,8 +317,8 @@ QB_INLINE void planes_codes_iq2(__m512i half0, __m512i half1, __m512i signs, enu
 /* IQ3: codes of two planes, by two numbers of three bits and their signs at their bits. */
 QB_INLINE void planes_codes_3(__m512i numbers, __m512i signs, const uint8_t table[2][64], __m512i w[2])
 {
-    w[0] = planes_code(planes_select(_mm512_set1_epi8(1 << QB_SIGN_IQ3_0), signs, numbers), table[0]);
-    w[1] = planes_code(planes_select(_mm512_set1_epi8(1 << QB_SIGN_IQ3_1), signs, numbers), table[1]);
+    w[0] = planes_code(select_bits(_mm512_set1_epi8(1 << QB_SIGN_IQ3_0), signs, numbers), table[0]);
+    w[1] = planes_code(select_bits(_mm512_set1_epi8(1 << QB_SIGN_IQ3_1), signs, numbers), table[1]);
 }
 
 /*
